@@ -1,0 +1,27 @@
+"""Automatic image colorization with generative adversarial networks.
+
+A picture flows one way; a module imports only from the ones above it.
+
+    config       what a run depends on; the recipes
+    color        sRGB <-> L*a*b*, scaling, gamut mapping
+    rendering    the shape that the network sees; the picture's own lightness put back
+    images       files <-> arrays, whole-or-nothing writes
+    dataset      data sets -> batches of scaled Lab
+    networks     generator and discriminator
+    losses       the costs of the paper
+    metrics      MAE, accuracy (Eq. 10), colorfulness, the trivial predictors
+    inference    a saved model as a callable
+    evaluation   the table of figures
+    gan          ColorizationGAN(keras.Model)
+    training     a run folder, from the first step to the table
+    commands     the command line
+"""
+
+__version__ = "0.1.0"
+
+
+class ColorizerError(Exception):
+    """What a person did or has that stops the program; the message says what to do.
+
+    Each program's main prints it as one line and exits with code 1.
+    """

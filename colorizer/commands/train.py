@@ -1,0 +1,92 @@
+"""Train the colorization networks of Nazeri, Ng, Ebrahimi 2018: the U-Net, and the GAN.
+
+    python train.py                                          five minutes on photographs that are installed
+    python train.py --dataset=cifar10                        CIFAR-10 through TFDS, the paper's GAN
+    python train.py --dataset=cifar10 --model=unet           the paper's baseline
+    python train.py --dataset=places365                      Places365 at 256x256 through TFDS
+    python train.py --dataset=folder --data_dir=~/photos --image_size=128
+    python train.py --dataset=cifar10 --dry_run              what it would do
+
+Writes --workdir: config.json, best.keras, last.keras, history.csv, samples/, logs/, checkpoints/, report.json. The same
+command again goes on where the run stopped, also after Ctrl-C or a crash; a larger --epochs goes on beyond its end.
+"""
+
+import shlex
+import sys
+
+from absl import flags
+
+from colorizer import ColorizerError, commands, config
+
+FLAGS = flags.FlagValues()
+_HERE = dict(flag_values=FLAGS)
+
+flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
+flags.DEFINE_enum("dataset", "sample", config.DATASETS,
+                  "sample: crops of photographs that scikit-image brings; cifar10, places365: through TFDS, downloaded where absent;"
+                  " folder: any tree of pictures.", **_HERE)  # fmt: skip
+flags.DEFINE_string("data_dir", "", "folder: the pictures. cifar10, places365: the TFDS folder; unset: ~/tensorflow_datasets.", **_HERE)
+flags.DEFINE_enum(
+    "model", "gan", config.MODELS, "gan: Eq. 7 and 8. unet: the baseline, the generator alone with the cost of Eq. 9.", **_HERE
+)
+flags.DEFINE_enum("recipe", "paper", sorted(config.RECIPES), "Where every setting that is not named comes from.", **_HERE)
+flags.DEFINE_integer("epochs", None, "Passes over the training examples. Unset: the recipe's.", **_HERE)
+flags.DEFINE_integer("batch_size", None, "Images a step, over all GPUs together. Unset: the recipe's.", **_HERE)
+flags.DEFINE_float("learning_rate", None, "Adam's rate at the start, both networks. Unset: the recipe's.", **_HERE)
+flags.DEFINE_integer("image_size", None, "Side of the training crop in pixels, a multiple of 16; the network's depth follows it."
+                     " Unset: the recipe's.", **_HERE)  # fmt: skip
+flags.DEFINE_integer("seed", None, "Of weights, order, augmentation and dropout: the same seed, the same run. Unset: 0.", **_HERE)
+flags.DEFINE_integer("train_examples", None, "Train on the first N examples. Unset or 0: all.", **_HERE)
+flags.DEFINE_integer("eval_examples", None, "Validate on the first N examples, and test on as many. Unset or 0: all.", **_HERE)
+flags.DEFINE_integer("steps_per_epoch", None, "Steps between two validations. Unset or 0: as many as there are whole batches.", **_HERE)
+flags.DEFINE_multi_string("set", [], "key=value: any field of the configuration, as --dry_run lists them. Repeatable.", **_HERE)
+flags.DEFINE_string("workdir", None, "The run's folder. Unset: runs/DATASET-MODEL.", **_HERE)
+flags.DEFINE_enum("strategy", None, ("auto", "one_device", "mirrored"), "mirrored: every GPU of the machine, the batch shared among them."
+                  " auto: mirrored where there are several. Unset: auto.", **_HERE)  # fmt: skip
+flags.DEFINE_enum("precision", None, ("float32", "mixed_bfloat16", "mixed_float16", "auto"),
+                  "Of the networks' arithmetic. auto: what is fast on this machine. Unset: float32.", **_HERE)  # fmt: skip
+flags.DEFINE_bool("jit_compile", None, "Compile the step with XLA: slow to start, often faster on GPUs. Unset: no.", **_HERE)
+flags.DEFINE_bool("deterministic", None, "Bit for bit the same weights from the same command; slower on GPUs. Unset: no.", **_HERE)
+flags.DEFINE_bool("dry_run", False, "Print the configuration, parameters, examples and steps; train nothing, write nothing.", **_HERE)
+
+# flags that override a field of the configuration of the same name
+_OVERRIDES = ("data_dir", "epochs", "batch_size", "learning_rate", "image_size", "seed", "train_examples", "eval_examples",
+              "steps_per_epoch", "strategy", "precision", "jit_compile", "deterministic")  # fmt: skip
+
+
+def main():
+    """Entry point of `colorizer-train`."""
+    commands.run(_train, "train", __doc__, FLAGS)
+
+
+def _train():
+    resolved = _resolve()
+    workdir = FLAGS.workdir or f"runs/{resolved.dataset}-{resolved.model}"
+    if FLAGS.dry_run:
+        from colorizer import training
+
+        print(training.describe(resolved))
+        return
+    from colorizer import evaluation, training
+
+    try:
+        report = training.train(resolved, workdir, command=shlex.join(sys.argv))
+    except training.Interrupted:
+        print(f"interrupted and saved; the same command goes on: {shlex.join(sys.argv)}", file=sys.stderr)
+        sys.exit(130)
+    rows = report["rows"] + evaluation.PAPER.get(resolved.dataset, [])
+    print(f"\n{report['n']} images of the {report['split']} part of {report['dataset']}, {report['image_size']} px\n")
+    print(evaluation.table(rows))
+    print(f"\nwritten to {workdir}: " + ", ".join(training.WRITTEN))
+
+
+def _resolve():
+    given = {name: FLAGS[name].value for name in _OVERRIDES if FLAGS[name].present}
+    settings = config.parse_settings(FLAGS.set)
+    for name in ("recipe", "dataset", "model"):
+        if name in settings:
+            given_by_flag = FLAGS[name].present
+            if given_by_flag and FLAGS[name].value != settings[name]:
+                raise ColorizerError(f"--set {name}={settings[name]} contradicts --{name}={FLAGS[name].value}")
+    named = {name: settings.pop(name, FLAGS[name].value) for name in ("recipe", "dataset", "model")}
+    return config.resolve(**named, overrides={**given, **settings})

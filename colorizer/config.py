@@ -1,0 +1,163 @@
+"""Everything that a run depends on, in one frozen dataclass, and the recipes that fill it in.
+
+Section and equation numbers are those of Nazeri, Ng, Ebrahimi, "Image Colorization using Generative Adversarial
+Networks", 2018 (arXiv 1803.05400). Imports nothing heavy, so that `--help` is quick.
+"""
+
+import ast
+import dataclasses
+
+from colorizer import ColorizerError
+
+DATASETS = ("sample", "cifar10", "places365", "folder")
+MODELS = ("gan", "unet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The resolved configuration of a run. Rates are per step, sizes in pixels, patience in epochs."""
+
+    # data
+    dataset: str = "sample"
+    data_dir: str = ""  # TFDS folder (cifar10, places365) or the folder of pictures
+    image_size: int = 32  # side of the square training crop
+    train_examples: int = 0  # use the first N of the training part; 0: all
+    eval_examples: int = 0  # use the first N of the validation and of the test part; 0: all
+    validation_examples: int = 5000  # cifar10: taken from the end of the 50,000 training images
+    skip_grey: bool = True  # leave grey images out of training, as the authors' code does
+    flip: bool = True  # random horizontal flips, as the authors' code does
+    smallest_crop: float = 0.5  # folder, sample: a training crop's side, at least this share of the short side
+
+    # networks (3.1, 3.2)
+    model: str = "gan"
+    recipe: str = "paper"
+    dropout: float = 0.5  # the generator's only noise (3.2)
+    dropout_units: int = 2  # on that many decoding units, the innermost first
+
+    # costs (2.2, 3.3)
+    generator_cost: str = "non_saturating"  # Eq. 5; "saturating": Eq. 1
+    l1_weight: float = 100.0  # lambda of Eq. 7
+    real_label: float = 0.9  # one-sided label smoothing; 1: none
+
+    # training (3.3)
+    epochs: int = 200
+    batch_size: int = 128
+    steps_per_epoch: int = 0  # 0: as many whole batches as there are examples
+    learning_rate: float = 2e-4  # Adam, both networks
+    beta1: float = 0.5
+    plateau_factor: float = 0.1  # both rates are multiplied by it when the watched L1 has stopped falling
+    plateau_patience: int = 10  # epochs without a fall
+    plateau_threshold: float = 1e-3  # a fall counts from this share of the best value on
+    seed: int = 0
+
+    # machine
+    strategy: str = "auto"  # mirrored where there are several GPUs
+    precision: str = "float32"
+    jit_compile: bool = False
+    deterministic: bool = False
+    checkpoint_minutes: float = 10.0  # a checkpoint at least that often, and after each epoch
+
+
+def paper(dataset, model):
+    """The paper's training (3.3, 4): CIFAR-10 at 32 px, Places365 at 256 px.
+
+    `folder` follows Places365, the photographs. `sample` is no experiment of the paper's: the same network on a few
+    photographs, small enough for five minutes of two CPU cores.
+    """
+    by_dataset = {
+        "sample": dict(image_size=32, batch_size=16, epochs=5),
+        "cifar10": dict(image_size=32, batch_size=128, epochs=200),
+        "places365": dict(image_size=256, batch_size=16, epochs=20, plateau_patience=1),
+        "folder": dict(image_size=256, batch_size=16, epochs=20, plateau_patience=2),
+    }
+    return Config(dataset=dataset, model=model, recipe="paper", **by_dataset[dataset])
+
+
+RECIPES = {"paper": paper}
+
+_CHOICES = {
+    "dataset": DATASETS,
+    "model": MODELS,
+    "recipe": tuple(RECIPES),
+    "generator_cost": ("non_saturating", "saturating"),
+    "strategy": ("auto", "one_device", "mirrored"),
+    "precision": ("float32", "mixed_bfloat16", "mixed_float16", "auto"),
+}
+# field -> (lowest, highest) value that makes sense
+_RANGES = {
+    "image_size": (16, 4096), "train_examples": (0, None), "eval_examples": (0, None), "validation_examples": (0, 49_999),
+    "smallest_crop": (0.01, 1), "dropout": (0, 0.99), "dropout_units": (0, 16), "l1_weight": (0, None), "real_label": (0.5, 1),
+    "epochs": (1, None), "batch_size": (1, None), "steps_per_epoch": (0, None), "learning_rate": (1e-9, 10), "beta1": (0, 0.9999),
+    "plateau_factor": (1e-4, 1), "plateau_patience": (1, None), "plateau_threshold": (0, 1), "seed": (0, 4_000_000),
+    "checkpoint_minutes": (0, None),
+}  # fmt: skip
+
+
+def resolve(recipe, dataset, model, overrides):
+    """The recipe's Config with `overrides` (field -> value) applied and checked.
+
+    Raises ColorizerError where a value has the wrong type or makes no sense.
+    """
+    for field, value in (("recipe", recipe), ("dataset", dataset), ("model", model)):
+        _check(field, value)
+    config = dataclasses.replace(RECIPES[recipe](dataset, model), **overrides)
+    for field in dataclasses.fields(config):
+        _check(field.name, getattr(config, field.name))
+    if config.image_size % 16:
+        raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 16, the stride of the smallest U-Net")
+    if config.dataset == "cifar10" and config.image_size != 32:
+        raise ColorizerError(f"image_size={config.image_size}: the images of cifar10 are 32 pixels wide")
+    if config.dataset == "folder" and not config.data_dir:
+        raise ColorizerError("--dataset=folder needs --data_dir, the folder of pictures")
+    return config
+
+
+def parse_settings(settings):
+    """`["key=value", ...]` as {field: value}, each value of its field's type.
+
+    Raises ColorizerError for an unknown key or a value of another type, with the list of the keys.
+    """
+    types = {field.name: field.type for field in dataclasses.fields(Config)}
+    keys = f"; keys: {', '.join(types)}"
+    values = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ColorizerError(f"--set={setting}: write --set key=value{keys}")
+        if key not in types:
+            raise ColorizerError(f"--set={setting}: no such key{keys}")
+        values[key] = text
+        if types[key] is str:
+            continue
+        try:
+            values[key] = ast.literal_eval({"true": "True", "false": "False"}.get(text.lower(), text))
+        except (ValueError, SyntaxError):
+            pass  # stays text, which is the wrong type
+        if types[key] is float and type(values[key]) is int:
+            values[key] = float(values[key])
+        if type(values[key]) is not types[key]:
+            raise ColorizerError(f"--set={setting}: {key} takes {_article(types[key])}{keys}")
+    return values
+
+
+def from_dict(saved):
+    """A Config from config.json; fields that a newer version has added take their defaults."""
+    known = {field.name for field in dataclasses.fields(Config)}
+    unknown = sorted(set(saved) - known)
+    if unknown:
+        raise ColorizerError(f"the run's config.json has unknown fields ({', '.join(unknown)}): it was written by a newer version")
+    return Config(**saved)
+
+
+def _article(kind):
+    return {int: "a whole number", float: "a number", bool: "true or false"}[kind]
+
+
+def _check(field, value):
+    if field in _CHOICES and value not in _CHOICES[field]:
+        raise ColorizerError(f"{field}={value}: must be one of {', '.join(_CHOICES[field])}")
+    lowest, highest = _RANGES.get(field, (None, None))
+    # `not >=` rather than `<`, so that nan is refused as well
+    if (lowest is not None and not value >= lowest) or (highest is not None and not value <= highest):
+        bounds = f"at least {lowest}" if highest is None else f"between {lowest} and {highest}"
+        raise ColorizerError(f"{field}={value}: must be {bounds}")

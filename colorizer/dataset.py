@@ -1,0 +1,461 @@
+"""Data sets -> batches of (scaled lightness, scaled Lab). tf.data and tensorflow-io live here alone.
+
+Training order is a function of (seed, epoch), augmentation of (seed, epoch, place in the epoch), so that any step of any
+epoch can be begun anew. Evaluation goes through every example once, in order, and changes nothing.
+"""
+
+import concurrent.futures
+import dataclasses
+import importlib.util
+import math
+import os
+import pathlib
+import sys
+import typing
+import warnings
+import zlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+from absl import logging
+
+from colorizer import ColorizerError, color, images
+
+SAMPLE_TRAINING = ("astronaut.png", "coffee.png", "motorcycle_left.png")
+SAMPLE_HELD_OUT = ("chelsea.png", "rocket.jpg")
+SAMPLE_CROPS = {"train": 640, "validation": 64}
+SHUFFLE_BUFFER = 8192  # places365: encoded pictures, about 30 KB each
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One part of a data set. Examples are uint8 sRGB [size, size, 3].
+
+    count: examples in one pass.
+    in_order: () -> Dataset of every example once.
+    shuffled: (seed, epoch, examples, skip) -> Dataset of the epoch's `examples` less the first `skip`.
+    """
+
+    count: int
+    in_order: typing.Callable
+    shuffled: typing.Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The parts of a data set; `validation` and `test` may be None.
+
+    grey_left_out: () -> grey images left out of training, as far as they were seen.
+    fingerprint: changes when the examples do.
+    """
+
+    train: Split
+    validation: Split | None
+    test: Split | None
+    grey_left_out: typing.Callable
+    fingerprint: str
+
+
+def load(config):
+    """The Data that a Config names. Raises ColorizerError where they are missing, empty or unreadable."""
+    return {"sample": _sample, "cifar10": _cifar10, "places365": _places365, "folder": _folder}[config.dataset](config)
+
+
+def steps_per_epoch(config, data):
+    """Steps of one epoch: whole batches. Raises ColorizerError where the data fill no batch."""
+    if data.train.count < config.batch_size:
+        raise ColorizerError(
+            f"batch_size={config.batch_size}: larger than the {data.train.count} training examples;"
+            f" use --batch_size={data.train.count} or less"
+        )
+    return config.steps_per_epoch or data.train.count // config.batch_size
+
+
+def training_batches(config, data, epoch, steps, skip=0):
+    """Batches `skip`, ... `steps` - 1 of an epoch, shuffled and augmented."""
+    examples = data.train.shuffled(config.seed, epoch, steps * config.batch_size, skip * config.batch_size)
+    return _lab_batches(examples, config.batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(split, batch_size):
+    """Every example once, in order; the last batch may be smaller."""
+    return _lab_batches(split.in_order(), batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _lab_batches(examples, batch_size):
+    # the batch is converted at once: twice as fast at 32 px as image by image
+    return examples.batch(batch_size).map(_scaled_pair, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _scaled_pair(rgb):
+    scaled_lab = color.scale(lab_from_rgb(rgb))
+    return scaled_lab[..., :1], scaled_lab
+
+
+def lab_from_rgb(rgb):
+    """L*a*b* of uint8 sRGB [B, H, W, 3] by tensorflow-io, or by color.py where it has no wheel (Windows)."""
+    if _tensorflow_io is None:
+        return color.lab_from_rgb(rgb, xp=keras.ops)
+    return _tensorflow_io.experimental.color.rgb_to_lab(tf.cast(rgb, tf.float32) / 255)
+
+
+def _import_tensorflow_io():
+    if importlib.util.find_spec("tensorflow_io") is None:
+        return None
+    with warnings.catch_warnings():
+        # its native file systems do not load beside this TensorFlow; the colour operations are plain TensorFlow
+        warnings.simplefilter("ignore", UserWarning)
+        import tensorflow_io
+    return tensorflow_io
+
+
+_tensorflow_io = _import_tensorflow_io()
+
+
+# ---- examples that are reached by number ------------------------------------------------------------------------------
+
+
+def _indexed(count, read):
+    """A Split of `count` examples; read(index, key) gives one, `key` [2] being its randomness, or None for none."""
+
+    def in_order():
+        return tf.data.Dataset.range(count).map(lambda index: read(index, None), num_parallel_calls=tf.data.AUTOTUNE)
+
+    def shuffled(seed, epoch, examples, skip):
+        rng = np.random.default_rng([seed, epoch])
+        order = np.concatenate([rng.permutation(count) for _ in range(math.ceil(examples / count))])[:examples]
+        places = np.arange(examples)
+
+        def example(index, place):
+            return read(index, tf.random.experimental.stateless_fold_in(tf.constant([seed, epoch], tf.int64), place))
+
+        return tf.data.Dataset.from_tensor_slices((order[skip:], places[skip:])).map(example, num_parallel_calls=tf.data.AUTOTUNE)
+
+    return Split(count, in_order, shuffled)
+
+
+def _maybe_flipped(rgb, key, flip):
+    if key is None or not flip:
+        return rgb
+    return tf.cond(_uniform(key, 0) < 0.5, lambda: tf.reverse(rgb, [1]), lambda: rgb)
+
+
+def _uniform(key, number):
+    """The `number`-th random number of a key, in [0, 1)."""
+    return tf.random.stateless_uniform([], tf.random.experimental.stateless_fold_in(key, number))
+
+
+def _square(rgb, size, key, smallest_crop):
+    """A square of a picture of any size, resized to `size`: the central one, or with a key a random one.
+
+    A random one has at least `smallest_crop` of the short side.
+    """
+    height, width = tf.shape(rgb)[0], tf.shape(rgb)[1]
+    short = tf.minimum(height, width)
+    share, down, right = 1.0, 0.5, 0.5
+    if key is not None:
+        share, down, right = smallest_crop + (1 - smallest_crop) * _uniform(key, 1), _uniform(key, 2), _uniform(key, 3)
+    side = tf.maximum(1, tf.cast(tf.round(tf.cast(short, tf.float32) * share), tf.int32))
+
+    def offset(length, where):
+        return tf.cast(tf.cast(length - side + 1, tf.float32) * where * (1 - 1e-6), tf.int32)
+
+    square = tf.image.crop_to_bounding_box(rgb, offset(height, down), offset(width, right), side, side)
+    resized = tf.image.resize(square, [size, size], antialias=True)
+    return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8), [size, size, 3])
+
+
+def _is_grey(rgb):
+    return tf.reduce_all((rgb[..., 0] == rgb[..., 1]) & (rgb[..., 1] == rgb[..., 2]))
+
+
+# ---- sample -----------------------------------------------------------------------------------------------------------
+
+
+def _sample(config):
+    """Random crops of photographs that the scikit-image wheel carries; the held-out photographs are others."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None:
+        raise ColorizerError("--dataset=sample uses the photographs of scikit-image, which is not installed: pip install scikit-image")
+    folder = pathlib.Path(spec.submodule_search_locations[0]) / "data"
+
+    def crops(names, count, fixed):
+        photographs = tf.ragged.stack([tf.constant(images.read_rgb(folder / name)) for name in names])
+
+        def read(index, key):
+            photograph = photographs[index % len(names)].to_tensor()
+            crop_key = tf.stack([tf.constant(0, tf.int64), index]) if fixed else key
+            return _maybe_flipped(_square(photograph, config.image_size, crop_key, config.smallest_crop), key, config.flip)
+
+        return _indexed(count, read)
+
+    return Data(
+        crops(SAMPLE_TRAINING, _first(config.train_examples, SAMPLE_CROPS["train"]), fixed=False),
+        crops(SAMPLE_HELD_OUT, _first(config.eval_examples, SAMPLE_CROPS["validation"]), fixed=True),
+        None,
+        lambda: 0,
+        "sample",
+    )
+
+
+def _first(wanted, available):
+    return min(wanted, available) if wanted else available
+
+
+# ---- cifar10, places365 -----------------------------------------------------------------------------------------------
+
+
+def _cifar10(config):
+    """All in memory. Validation is the end of the training images by TFDS's id, whatever their place on disk."""
+    builder = _prepared("cifar10", config.data_dir, "https://www.cs.toronto.edu/~kriz/cifar.html")
+    training, test = _in_id_order(builder, "train"), _in_id_order(builder, "test")
+    cut = len(training) - config.validation_examples
+    train, validation = training[:cut], training[cut:]
+    train = train[: _first(config.train_examples, len(train))]
+    colour = np.ptp(train, axis=-1).any(axis=(1, 2))
+    grey = int((~colour).sum()) if config.skip_grey else 0
+
+    def split(rgb):
+        rgb = tf.constant(rgb)
+        return _indexed(len(rgb), lambda index, key: _maybe_flipped(rgb[index], key, config.flip))
+
+    return Data(
+        split(train[colour] if config.skip_grey else train),
+        split(validation[: _first(config.eval_examples, len(validation))]) if len(validation) else None,
+        split(test[: _first(config.eval_examples, len(test))]),
+        lambda: grey,
+        f"cifar10 {builder.version}",
+    )
+
+
+def _in_id_order(builder, split):
+    import tensorflow_datasets as tfds
+
+    batches = tfds.as_numpy(builder.as_dataset(split=split).map(lambda example: (example["id"], example["image"])).batch(1000))
+    ids, rgb = (np.concatenate(parts) for parts in zip(*batches))
+    return rgb[np.argsort(ids)]
+
+
+def _places365(config):
+    """Read from disk as it is needed: 1.8 million pictures. Grey ones are dropped when they are met, and counted."""
+    builder = _prepared("places365_small", config.data_dir, "http://data.csail.mit.edu/places/places365/train_256_places365standard.tar")
+    grey = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def colour(rgb):
+        is_grey = _is_grey(rgb)
+        grey.assign_add(tf.cast(is_grey, tf.int64))
+        return ~is_grey
+
+    def split(name, examples, only_colour=False):
+        import tensorflow_datasets as tfds
+
+        count = _first(examples, builder.info.splits[name].num_examples)
+
+        def encoded(seed):
+            read = tfds.ReadConfig(shuffle_seed=seed, interleave_cycle_length=16 if seed is not None else 1, try_autocache=False)
+            read.options.deterministic = True
+            return builder.as_dataset(
+                split=f"{name}[:{count}]", shuffle_files=seed is not None, decoders={"image": tfds.decode.SkipDecoding()}, read_config=read
+            ).map(lambda example: example["image"])
+
+        def decoded(dataset):
+            return dataset.map(lambda content: _square(_decode(content), config.image_size, None, 1.0), num_parallel_calls=tf.data.AUTOTUNE)
+
+        def shuffled(seed, epoch, examples, skip):
+            order_seed = int(np.random.default_rng([seed, epoch]).integers(2**31))
+            dataset = decoded(encoded(order_seed).shuffle(min(count, SHUFFLE_BUFFER), seed=order_seed))
+            if only_colour:
+                dataset = dataset.filter(colour)
+            key = tf.constant([seed, epoch], tf.int64)
+            return (
+                dataset.repeat().take(examples).enumerate().skip(skip)
+                .map(lambda place, rgb: _maybe_flipped(rgb, tf.random.experimental.stateless_fold_in(key, place), config.flip))
+            )  # fmt: skip
+
+        return Split(count, lambda: decoded(encoded(None)), shuffled)
+
+    return Data(
+        split("train", config.train_examples, only_colour=config.skip_grey),
+        split("validation", config.eval_examples),
+        split("test", config.eval_examples),
+        lambda: int(grey),
+        f"places365_small {builder.version}",
+    )
+
+
+def _prepared(name, data_dir, page):
+    """The TFDS builder, its data on disk: at once where they are there, else downloaded with TFDS's progress."""
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=os.path.expanduser(data_dir) or None, try_gcs=False)
+    except Exception as error:  # TFDS lets everything through that a broken folder can cause
+        raise ColorizerError(f"{data_dir}: not a TFDS folder ({error})") from error
+    if builder.is_prepared():
+        return builder
+    where = f"{name} is not in {builder.data_dir}"
+    if not _answers(page):
+        raise ColorizerError(
+            f"{where}, and {page.split('/')[2]} does not answer: connect to the Internet for the download,"
+            " or name a TFDS folder that has it by --data_dir"
+        )
+    try:
+        builder.download_and_prepare()
+    except Exception as error:
+        raise ColorizerError(f"{where}, and could not be downloaded: {error}") from error
+    return builder
+
+
+def _answers(page, seconds=8):
+    import requests
+
+    def ask():
+        return requests.head(page, timeout=seconds, allow_redirects=True)
+
+    # a thread, as looking up the name has no time-out of its own
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    try:
+        pool.submit(ask).result(timeout=seconds)
+        return True
+    except (requests.RequestException, concurrent.futures.TimeoutError):
+        return False
+    finally:
+        pool.shutdown(wait=False)
+
+
+# ---- folder -----------------------------------------------------------------------------------------------------------
+
+
+def _folder(config):
+    """Any tree of pictures: its own train/ and val/ (or validation/) and test/, or a tenth by file name as validation."""
+    top = pathlib.Path(config.data_dir).expanduser()
+    if not top.is_dir():
+        raise ColorizerError(f"--data_dir={config.data_dir}: no such folder")
+    own = {name: images.find(top / name) for name in ("train", "val", "validation", "test") if (top / name).is_dir()}
+    if "train" not in own:
+        own = {"train": images.find(top)}
+    validation = own.get("val") or own.get("validation")
+    if not validation:
+        own["train"], validation = _split_by_name(own["train"])
+    files = [
+        _usable(own["train"][: config.train_examples or None], top, "training"),
+        _usable(validation[: config.eval_examples or None], top, "validation"),
+        _usable(own["test"][: config.eval_examples or None], top, "test") if own.get("test") else None,
+    ]
+    grey = sum(file.grey for file in files[0]) if config.skip_grey else 0
+    if grey:
+        files[0] = [file for file in files[0] if not file.grey]
+        if not files[0]:
+            raise ColorizerError(
+                f"{top}: all {grey} training pictures are grey, so there is no colour to learn (--set skip_grey=false keeps them)"
+            )
+    listing = "\n".join(f"{file.path.relative_to(top)} {file.size}" for part in files if part for file in part)
+    return Data(*(part and _split_of_files(part, config) for part in files), lambda: grey, f"{zlib.crc32(listing.encode()):08x}")
+
+
+def _split_by_name(files):
+    """(training, validation): about a tenth of the files, by a hash of the name, so that other files change nothing."""
+    rank = {file: zlib.crc32(file.name.encode()) for file in files}
+    validation = [file for file in files if rank[file] % 10 == 0]
+    if not validation or len(validation) == len(files):
+        validation = sorted(files, key=rank.get)[:1]
+    return [file for file in files if file not in set(validation)], validation
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    path: pathlib.Path
+    size: int  # bytes
+    orientation: int  # EXIF, 1..8
+    by_pillow: bool
+    grey: bool
+
+
+def _usable(paths, top, part):
+    """The files that can be decoded, in order. The others are named in the log; none at all raises ColorizerError."""
+    files, reasons = [], {}
+    for path in tqdm.tqdm(paths, f"{part} pictures: headers", unit="", leave=False, disable=_quiet(paths)):
+        try:
+            form, orientation = images.probe(path)
+            files.append(_File(path, path.stat().st_size, orientation, form not in images.TENSORFLOW_FORMATS, False))
+        except ColorizerError as error:
+            reasons[path] = error
+    checked = _decodable(files)
+    reasons |= {file.path: f"{file.path}: cannot be decoded" for file in files if file.path not in checked}
+    for path in sorted(reasons):
+        logging.warning("left out: %s", reasons[path])
+    if reasons:
+        logging.warning("%d of %d %s pictures are unreadable and left out", len(reasons), len(paths), part)
+    if not checked:
+        raise ColorizerError(f"{top}: none of its {len(paths)} {part} pictures can be read" if paths
+                             else f"{top}: no {part} pictures (a picture ends in {', '.join(sorted(images.SUFFIXES))})")  # fmt: skip
+    return [dataclasses.replace(file, grey=checked[file.path]) for file in files if file.path in checked]
+
+
+def _decodable(files):
+    """{path: is grey} of the files that the training's own decoder reads to their end; JPEGs at an eighth of the size."""
+    if not files:
+        return {}
+
+    def check(index, path, by_pillow):
+        return index, _is_grey(_decode_file(path, by_pillow, jpeg_ratio=8))
+
+    decoded = tf.data.Dataset.from_tensor_slices((list(range(len(files))), *_columns(files)[:2]))
+    decoded = decoded.map(check, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors().batch(64).as_numpy_iterator()
+    checked = {}
+    with tqdm.tqdm(desc="decoding", total=len(files), unit="", leave=False, disable=_quiet(files)) as progress:
+        for indices, grey in decoded:
+            checked.update((files[index].path, bool(is_grey)) for index, is_grey in zip(indices, grey))
+            progress.update(len(indices))
+    return checked
+
+
+def _quiet(files):
+    return len(files) < 1000 or not sys.stderr.isatty()
+
+
+def _columns(files):
+    return [str(file.path) for file in files], [file.by_pillow for file in files], [file.orientation for file in files]
+
+
+def _split_of_files(files, config):
+    paths, by_pillow, orientations = (tf.constant(column) for column in _columns(files))
+
+    def read(index, key):
+        # Pillow has turned its pictures already
+        orientation = tf.where(by_pillow[index], 1, orientations[index])
+        rgb = _turned(_decode_file(paths[index], by_pillow[index]), orientation)
+        return _maybe_flipped(_square(rgb, config.image_size, key, config.smallest_crop), key, config.flip)
+
+    return _indexed(len(files), read)
+
+
+def _decode_file(path, by_pillow, jpeg_ratio=1):
+    def pillow():
+        rgb = tf.numpy_function(lambda name: images.read_rgb(name.decode()), [path], tf.uint8, stateful=False)
+        return tf.ensure_shape(rgb, [None, None, 3])
+
+    return tf.cond(by_pillow, pillow, lambda: _decode(tf.io.read_file(path), jpeg_ratio))
+
+
+def _decode(content, jpeg_ratio=1):
+    """uint8 [H, W, 3] of an encoded JPEG, PNG, GIF (first frame), BMP or WebP."""
+
+    def jpeg():
+        # INTEGER_ACCURATE is what Pillow gives, to the last bit
+        return tf.io.decode_jpeg(content, channels=3, ratio=jpeg_ratio, dct_method="INTEGER_ACCURATE")
+
+    def other():
+        return tf.io.decode_image(content, channels=3, expand_animations=False)
+
+    rgb = tf.cond(tf.strings.substr(content, 0, 2) == b"\xff\xd8", jpeg, other)
+    return tf.ensure_shape(rgb, [None, None, 3])
+
+
+def _turned(rgb, orientation):
+    """The picture upright, from its EXIF orientation (1..8): 2, 3, 4 mirror and turn in place, 5 to 8 swap the axes first."""
+    rgb = tf.cond(orientation >= 5, lambda: tf.transpose(rgb, [1, 0, 2]), lambda: rgb)
+    rgb = tf.cond(tf.reduce_any(orientation == [3, 4, 7, 8]), lambda: tf.reverse(rgb, [0]), lambda: rgb)
+    return tf.cond(tf.reduce_any(orientation == [2, 3, 6, 7]), lambda: tf.reverse(rgb, [1]), lambda: rgb)

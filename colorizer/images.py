@@ -1,0 +1,87 @@
+"""Files <-> arrays. Pillow lives here alone."""
+
+import contextlib
+import os
+import pathlib
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from colorizer import ColorizerError
+
+# What TensorFlow's own decoders read; everything else that Pillow reads goes through `read_rgb`.
+TENSORFLOW_FORMATS = frozenset({"JPEG", "PNG", "GIF", "BMP", "WEBP"})
+SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif .tga .pcx .dib".split())
+
+
+def find(folder):
+    """The pictures below a folder by suffix, sorted by their path in it; hidden files and folders are passed over."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [pathlib.Path(parent, name) for name in files
+                  if not name.startswith(".") and pathlib.Path(name).suffix.lower() in SUFFIXES]  # fmt: skip
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def probe(path):
+    """(format, EXIF orientation 1..8) from the header of a file.
+
+    Raises ColorizerError where it is no picture, is empty, cannot be opened, or is over Pillow's decompression-bomb limit.
+    """
+    with _readable(path), Image.open(path) as picture:
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+        return picture.format, orientation if orientation in range(1, 9) else 1
+
+
+def read_rgb(path):
+    """The picture, or its first frame, as uint8 [H, W, 3]; turned as its EXIF orientation says, alpha dropped.
+
+    Raises ColorizerError where it cannot be read.
+    """
+    with _readable(path), Image.open(path) as picture:
+        ImageOps.exif_transpose(picture, in_place=True)
+        if picture.mode.startswith("I"):  # 16-bit grey: convert() would clip it at 255
+            grey = np.clip(np.asarray(picture, "int32"), 0, 65535) // 257
+            return np.repeat(grey.astype("uint8")[:, :, None], 3, axis=2)
+        if picture.mode == "F":
+            raise ColorizerError(f"{path}: floating-point picture, whose range is unknown")
+        return np.asarray(picture.convert("RGB"))
+
+
+def write_png(path, rgb):
+    """Writes uint8 [H, W, 3] as PNG, whole or not at all."""
+    with replacing(path) as aside:
+        Image.fromarray(rgb).save(aside, format="PNG")
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A path to write to, beside `path`, which takes its place when the block ends well and is removed when it does not.
+
+    Raises ColorizerError where the file cannot be written: disk full, no permission.
+    """
+    path = pathlib.Path(path)
+    # the suffix stays last: some writers choose the format by it
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        os.replace(aside, path)
+    except OSError as error:
+        raise ColorizerError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _readable(path):
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise ColorizerError(f"{path}: not a picture") from error
+    except Image.DecompressionBombError as error:
+        raise ColorizerError(f"{path}: over {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's readers raise for broken files
+        raise ColorizerError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error

@@ -1,0 +1,91 @@
+"""A saved model as a callable: lightness in, Lab out, both in CIE units."""
+
+import dataclasses
+import json
+import pathlib
+import typing
+import zipfile
+
+import numpy as np
+
+from colorizer import ColorizerError, __version__, color, images, metrics, rendering
+
+TRAITS_FILE = "colorizer.json"  # inside the .keras archive, where Keras leaves it alone
+GAIN_RANGE = (0.2, 5.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Traits:
+    """What one must know of a network to use it.
+
+    render_size: side of the pictures it was trained on, pixels; stride: its height and width must be multiples of it.
+    keeps_lightness: whether it answers with the lightness that it was given (the paper's networks predict their own).
+    gain: what its colours must be multiplied by to be as colourful as the validation pictures.
+    vividness: its default, 0 (most accurate) to 1 (multiplied by gain).
+    """
+
+    render_size: int
+    stride: int
+    keeps_lightness: bool = False
+    gain: float = 1.0
+    vividness: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Colorizer:
+    """colorizer(lightness [B, H, W, 1], vividness=None) -> lab [B, H, W, 3], float32, CIE units."""
+
+    predict_scaled: typing.Callable
+    traits: Traits
+
+    def __call__(self, lightness, vividness=None):
+        lightness = np.asarray(lightness, "float32")
+        predicted = color.unscale(np.asarray(self.predict_scaled(lightness / 50 - 1)))
+        return rendering.vivid(predicted, self.traits.vividness if vividness is None else vividness, self.traits.gain)
+
+
+def save(path, generator, traits):
+    """Writes a .keras file that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
+    with images.replacing(path) as aside:
+        generator.save(aside)
+        with zipfile.ZipFile(aside, "a") as archive:
+            archive.writestr(TRAITS_FILE, json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
+
+
+def load(path):
+    """The Colorizer in a run folder (its best.keras) or a .keras file. Raises ColorizerError where there is none."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        if not (path / "best.keras").is_file():
+            raise ColorizerError(f"{path}: no best.keras in it, so it is no run folder, or its first epoch has not ended")
+        path = path / "best.keras"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            saved = json.loads(archive.read(TRAITS_FILE))
+    except FileNotFoundError as error:
+        raise ColorizerError(f"{path}: no such model") from error
+    except KeyError as error:
+        raise ColorizerError(f"{path}: a .keras file of another program (it has no {TRAITS_FILE})") from error
+    except (OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
+        raise ColorizerError(f"{path}: not a readable .keras file ({error})") from error
+    traits = Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits)})
+
+    import keras
+
+    return Colorizer(keras.models.load_model(path, compile=False).predict_on_batch, traits)
+
+
+def fit_gain(lab, predicted_lab):
+    """The factor of a* and b* at which predictions, at their own lightness, are as colourful as the truth.
+
+    Both [N, H, W, 3], CIE units. Colorfulness is that of the delivered 8-bit pictures, averaged over the pictures; the
+    answer is found by bisection, to 1 %, within GAIN_RANGE.
+    """
+    wanted = metrics.colorfulness(color.rgb_from_lab(lab)).mean()
+    kept = rendering.with_lightness(predicted_lab, lab[..., :1])
+    low, high = GAIN_RANGE
+    while high / low > 1.01:
+        middle = float(np.sqrt(low * high))
+        too_pale = metrics.colorfulness(color.rgb_from_lab(rendering.vivid(kept, 1, middle))).mean() < wanted
+        low, high = (middle, high) if too_pale else (low, middle)
+    return float(np.sqrt(low * high))

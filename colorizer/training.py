@@ -1,0 +1,433 @@
+"""A run folder, from the first step to the table of figures.
+
+    config.json  checkpoints/  best.keras  last.keras  history.csv  samples/  logs/  report.json
+
+Everything is written aside and renamed. A checkpoint is written last in an epoch: what a killed run had not finished is done
+again from the newest checkpoint, to the same result.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import importlib.util
+import io
+import json
+import math
+import os
+import pathlib
+import re
+import signal
+import sys
+import threading
+import time
+import zipfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from colorizer import ColorizerError, __version__, color, dataset, evaluation, images, inference, losses, metrics, networks, rendering
+from colorizer import config as configuration
+from colorizer.gan import ColorizationGAN
+
+KEPT_CHECKPOINTS = 3
+GRID_IMAGES = 8
+WRITTEN = ("best.keras", "last.keras", "history.csv", "report.json", "samples/", "logs/", "checkpoints/")
+GAIN_PIXELS = 2**20  # the vividness gain is fitted on validation pictures of that many pixels at most
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM arrived; everything is saved."""
+
+
+def train(config, workdir, command=""):
+    """Trains, or goes on training, the run in `workdir`; gives the report. Raises ColorizerError, Interrupted."""
+    workdir = pathlib.Path(workdir)
+    config = on_this_machine(config)
+    strategy = strategy_of(config)
+    keras.utils.set_random_seed(config.seed)
+    data = dataset.load(config)
+    steps = dataset.steps_per_epoch(config, data)
+    open_run(workdir, config, data, command)
+    with strategy.scope():
+        model = build_model(config, synchronized=strategy.num_replicas_in_sync > 1)
+    progress = restore_newest(workdir, model)
+    write_history(workdir, progress)
+    if progress.epoch < config.epochs:
+        (workdir / "report.json").unlink(missing_ok=True)
+    with graceful_interrupts() as interrupt:
+        while progress.epoch < config.epochs:
+            train_epoch(config, workdir, data, steps, model, progress, interrupt)
+    return finish(config, workdir, data, command)
+
+
+def describe(config):
+    """What `train` would do, as text."""
+    config = on_this_machine(config)
+    data = dataset.load(config)
+    steps = dataset.steps_per_epoch(config, data)
+    model = build_model(config)
+    parameters = {
+        network.name: network.count_params() for network in (generator_of(model), getattr(model, "discriminator", None)) if network
+    }
+    counts = {name: getattr(data, name).count if getattr(data, name) else 0 for name in ("train", "validation", "test")}
+    facts = {
+        **dataclasses.asdict(config),
+        **{f"{name} parameters": f"{count:,}" for name, count in parameters.items()},
+        **{f"{name} examples": f"{count:,}" for name, count in counts.items()},
+        "grey images left out of training": data.grey_left_out(),
+        "steps an epoch": steps,
+        "steps in all": steps * config.epochs,
+    }
+    return "\n".join(f"{name:34}{value}" for name, value in facts.items())
+
+
+# ---- the machine ------------------------------------------------------------------------------------------------------
+
+
+def on_this_machine(config):
+    """The configuration with precision=auto decided, and precision and determinism set for this process."""
+    if config.precision == "auto":
+        config = dataclasses.replace(config, precision=_fastest_precision())
+    keras.config.set_dtype_policy(config.precision)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return config
+
+
+def _fastest_precision():
+    """bfloat16 on GPUs that have it and on CPUs with AMX; float16 on older tensor cores; float32 else (docs/benchmarks.md)."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16" if capability >= (7, 0) else "float32"
+    cpu = pathlib.Path("/proc/cpuinfo")
+    return "mixed_bfloat16" if cpu.exists() and "amx_bf16" in cpu.read_text() else "float32"
+
+
+def strategy_of(config):
+    """All GPUs of the machine where there are several (or `mirrored` says so), else the one device."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if config.strategy == "mirrored" or (config.strategy == "auto" and len(gpus) > 1):
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+# ---- the model --------------------------------------------------------------------------------------------------------
+
+
+def build_model(config, synchronized=False):
+    """The compiled model of a configuration: ColorizationGAN, or the U-Net alone with the cost of Eq. 9."""
+    widths = networks.unit_widths(config.image_size)
+    generator = networks.build_generator(widths, config.dropout, config.dropout_units, config.seed, synchronized)
+    if config.model == "unet":
+        generator.compile(_adam(config), losses.l2_cost, metrics=metrics.streaming_metrics(), jit_compile=config.jit_compile)
+        # built now, so that a checkpoint can be restored before the first step
+        generator.optimizer.build(generator.trainable_variables)
+        one = np.zeros((1, 16, 16, 3), "float32")
+        generator.compute_metrics(one[..., :1], one, one)
+        generator.reset_metrics()
+        return generator
+    model = ColorizationGAN(generator, networks.build_discriminator(seed=config.seed, synchronized=synchronized))
+    model.compile(_adam(config), _adam(config), config.generator_cost, config.l1_weight, config.real_label, jit_compile=config.jit_compile)
+    return model
+
+
+def _adam(config):
+    adam = keras.optimizers.Adam(config.learning_rate, beta_1=config.beta1)
+    return keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
+
+
+def generator_of(model):
+    """The network that colours."""
+    return getattr(model, "generator", model)
+
+
+def optimizers_of(model):
+    """Every optimizer of the model."""
+    return getattr(model, "optimizers", None) or [model.optimizer]
+
+
+# ---- an epoch ---------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a run is, and what it remembers besides variables. Saved in each checkpoint."""
+
+    epoch: int = 0  # epochs that ended
+    step: int = 0  # steps done of the next one
+    history: list = dataclasses.field(default_factory=list)
+    best: float = math.inf  # of best.keras
+    plateau_best: float = math.inf
+    plateau_wait: int = 0
+
+
+def train_epoch(config, workdir, data, steps, model, progress, interrupt):
+    """The rest of an epoch, and what follows it: figures, best.keras, learning rates, samples, history, checkpoint."""
+    if progress.step < steps:
+        batches = dataset.training_batches(config, data, progress.epoch, steps, progress.step)
+        model.fit(batches, epochs=config.epochs, initial_epoch=progress.epoch, steps_per_epoch=steps - progress.step,
+                  callbacks=[_StepWatch(config, workdir, progress, interrupt)], verbose="auto" if sys.stdout.isatty() else 2)  # fmt: skip
+    logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+    if data.validation is not None:
+        logs |= _validation(config, workdir, data, model, progress, interrupt)
+    logs["learning_rate"] = float(optimizers_of(model)[0].learning_rate)
+
+    watched = logs["val_l1" if data.validation else "l1"]
+    judged = data.validation or data.train
+    generator = generator_of(model)
+    traits = inference.Traits(config.image_size, networks.stride_of(networks.unit_widths(config.image_size)))
+    traits = dataclasses.replace(traits, gain=_gain(generator, traits, judged, config))
+    if watched < progress.best:
+        progress.best = watched
+        inference.save(workdir / "best.keras", generator, traits)
+    inference.save(workdir / "last.keras", generator, traits)
+    _plateau(config, model, progress, watched)
+
+    progress.epoch, progress.step = progress.epoch + 1, 0
+    progress.history.append({"epoch": progress.epoch, **logs})
+    grid = sample_grid(inference.Colorizer(generator.predict_on_batch, traits), judged)
+    images.write_png(workdir / "samples" / f"epoch-{progress.epoch:04d}.png", grid)
+    write_history(workdir, progress)
+    _log_to_tensorboard(workdir, progress.epoch, logs, grid)
+    save_checkpoint(workdir, model, progress)
+
+
+def _validation(config, workdir, data, model, progress, interrupt):
+    training_state = [np.array(variable) for variable in model.metrics_variables]
+    batches = dataset.evaluation_batches(data.validation, config.batch_size)
+    try:
+        figures = model.evaluate(batches, verbose=0, return_dict=True, callbacks=[_Interruptible(interrupt)])
+    except Interrupted:
+        for variable, value in zip(model.metrics_variables, training_state):
+            variable.assign(value)
+        save_checkpoint(workdir, model, progress)
+        raise
+    return {f"val_{name}": float(figures[name]) for name in ("l1", "mae_lab", "acc_2", "acc_5")}
+
+
+def _gain(generator, traits, split, config):
+    """The vividness gain, fitted on the first pictures of a part of the data."""
+    colorizer = inference.Colorizer(generator.predict_on_batch, traits)
+    labs, pixels = [], 0
+    for _, scaled_lab in dataset.evaluation_batches(split, config.batch_size):
+        labs.append(color.unscale(np.asarray(scaled_lab)))
+        pixels += math.prod(scaled_lab.shape[:3])
+        if pixels >= GAIN_PIXELS:
+            break
+    return inference.fit_gain(np.concatenate(labs), np.concatenate([colorizer(lab[..., :1], vividness=0) for lab in labs]))
+
+
+def _plateau(config, model, progress, watched):
+    """Divides the rates of both networks when the watched L1 has not fallen for `plateau_patience` epochs (3.3)."""
+    if watched < progress.plateau_best * (1 - config.plateau_threshold):
+        progress.plateau_best, progress.plateau_wait = watched, 0
+        return
+    progress.plateau_wait += 1
+    if progress.plateau_wait >= config.plateau_patience:
+        progress.plateau_wait = 0
+        for optimizer in optimizers_of(model):
+            optimizer.learning_rate = float(optimizer.learning_rate) * config.plateau_factor
+        logging.info("no fall of L1 for %d epochs: learning rate is now %g", config.plateau_patience, float(optimizer.learning_rate))
+
+
+def sample_grid(colorizer, split, count=GRID_IMAGES):
+    """uint8 picture: a row for each of the first images of `split`, grey | truth | prediction at the true lightness."""
+    rgb = np.stack(list(split.in_order().take(count).as_numpy_iterator()))
+    lab = color.lab_from_rgb(rgb)
+    lightness = lab[..., :1]
+    grey = evaluation.constant([0, 0])(lightness)
+    columns = [grey, lab, rendering.with_lightness(colorizer(lightness), lightness)]
+    grid = np.concatenate([np.concatenate(color.rgb_from_lab(column), axis=0) for column in columns], axis=1)
+    enlarged = max(1, 96 // rgb.shape[1])
+    return grid.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
+
+
+class _StepWatch(keras.callbacks.Callback):
+    """After each step: stop at nan, at an interrupt, save now and then. `fit` is kept to the one epoch."""
+
+    def __init__(self, config, workdir, progress, interrupt):
+        super().__init__()
+        self.config, self.workdir, self.progress, self.interrupt = config, workdir, progress, interrupt
+        self.saved_at = time.monotonic()
+
+    def on_train_begin(self, logs=None):
+        self.restored = [np.array(variable) for variable in self.model.metrics_variables]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.progress.step:  # fit has just reset the means of the steps before the checkpoint
+            for variable, value in zip(self.model.metrics_variables, self.restored):
+                variable.assign(value)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.progress.step += 1
+        bad = [name for name, value in logs.items() if not math.isfinite(value)]
+        if bad:
+            newest = max((self.workdir / "checkpoints").glob("*.npz"), default=None, key=_order)
+            raise ColorizerError(
+                f"{', '.join(bad)} not finite at step {self.progress.step} of epoch {self.progress.epoch + 1}; "
+                + (f"{newest} is the last good checkpoint; " if newest else "no checkpoint yet; ")
+                + "a lower --learning_rate or --precision=float32, in another --workdir, may help"
+            )
+        if self.interrupt.is_set() or time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
+            save_checkpoint(self.workdir, self.model, self.progress)
+            self.saved_at = time.monotonic()
+        if self.interrupt.is_set():
+            raise Interrupted
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True  # after this one of config.epochs
+
+
+class _Interruptible(keras.callbacks.Callback):
+    def __init__(self, interrupt):
+        super().__init__()
+        self.interrupt = interrupt
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self.interrupt.is_set():
+            raise Interrupted
+
+
+@contextlib.contextmanager
+def graceful_interrupts():
+    """An event that the first Ctrl-C or SIGTERM sets, so that a step is finished and saved; the second stops at once."""
+    event = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def first(number, frame):
+        print("\nstopping after this step; once more stops at once", file=sys.stderr)
+        event.set()
+        signal.signal(number, before[number])
+
+    if threading.current_thread() is not threading.main_thread():  # Python allows handlers in the main thread alone
+        yield event
+        return
+    for number in before:
+        signal.signal(number, first)
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# ---- the run folder ---------------------------------------------------------------------------------------------------
+
+
+def open_run(workdir, config, data, command):
+    """Begins a run folder, or checks that it was begun with this configuration and data, but for fewer epochs.
+
+    Raises ColorizerError that names what differs.
+    """
+    path = workdir / "config.json"
+    if path.exists():
+        try:
+            saved = json.loads(path.read_text())
+            old = configuration.from_dict(saved["config"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ColorizerError(f"{path}: not a run's configuration ({error})") from error
+        differing = [
+            f"{field.name} (there {getattr(old, field.name)!r}, now {getattr(config, field.name)!r})"
+            for field in dataclasses.fields(config)
+            if getattr(old, field.name) != getattr(config, field.name)
+            and not (field.name == "epochs" and old.epochs < config.epochs)
+        ]  # fmt: skip
+        if saved.get("data", data.fingerprint) != data.fingerprint:
+            differing.append("the files of data_dir")
+        if differing:
+            raise ColorizerError(f"{workdir} was begun with another configuration: {'; '.join(differing)}. Name another --workdir")
+    elif workdir.exists() and any(workdir.iterdir()):
+        raise ColorizerError(f"{workdir}: neither empty nor a run (it has no config.json). Name another --workdir")
+    contents = {"config": dataclasses.asdict(config), "data": data.fingerprint, "version": __version__, "command": command}
+    _write_text(path, json.dumps(contents, indent=1) + "\n")
+
+
+def save_checkpoint(workdir, model, progress):
+    """Writes everything needed to go on, then removes all but the newest checkpoints."""
+    path = workdir / "checkpoints" / f"epoch-{progress.epoch:04d}-step-{progress.step:06d}.npz"
+    arrays = {f"{number:04d} {variable.path}": np.array(variable) for number, variable in enumerate(_variables(model))}
+    with images.replacing(path) as aside, open(aside, "wb") as file:
+        np.savez(file, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    for old in sorted((workdir / "checkpoints").glob("*.npz"), key=_order)[:-KEPT_CHECKPOINTS]:
+        old.unlink(missing_ok=True)
+
+
+def restore_newest(workdir, model):
+    """Puts the newest whole checkpoint into the model and gives its Progress; a new Progress where there is none."""
+    for path in sorted((workdir / "checkpoints").glob("*.npz"), key=_order, reverse=True):
+        try:
+            with np.load(path) as saved:
+                values = [saved[f"{number:04d} {variable.path}"] for number, variable in enumerate(_variables(model))]
+                progress = Progress(**json.loads(str(saved["progress"])))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            logging.warning("%s is unreadable (%s): going on from an earlier one", path, error)
+            continue
+        for variable, value in zip(_variables(model), values):
+            variable.assign(value)
+        logging.info("going on from %s", path)
+        return progress
+    return Progress()
+
+
+def _order(path):
+    return tuple(int(number) for number in re.findall(r"\d+", path.stem))
+
+
+def _variables(model):
+    """All that a step reads or changes: weights, batch statistics, dropout's seeds, both optimizers, the running means."""
+    return [*model.variables, *model.metrics_variables, *(variable for opt in optimizers_of(model) for variable in opt.variables)]
+
+
+def write_history(workdir, progress):
+    """history.csv: a header and a row an epoch."""
+    if not progress.history:
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, progress.history[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(progress.history)
+    _write_text(workdir / "history.csv", text.getvalue())
+
+
+def _write_text(path, text):
+    with images.replacing(path) as aside:
+        aside.write_text(text)
+
+
+def _log_to_tensorboard(workdir, epoch, logs, grid):
+    if importlib.util.find_spec("tensorboard") is None:  # an extra
+        return
+    writer = tf.summary.create_file_writer(str(workdir / "logs"))
+    with writer.as_default(step=epoch):
+        for name, value in logs.items():
+            tf.summary.scalar(name, value)
+        tf.summary.image("grey | truth | prediction", grid[None])
+    writer.close()
+
+
+# ---- the table --------------------------------------------------------------------------------------------------------
+
+
+def finish(config, workdir, data, command):
+    """The report of best.keras beside the trivial predictors, on the test split or, where there is none, on validation."""
+    path = workdir / "report.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    split = "test" if data.test else "validation"
+    judged = data.test or data.validation
+    training = (color.unscale(np.asarray(scaled_lab)) for _, scaled_lab in dataset.evaluation_batches(data.train, config.batch_size))
+    predictors = {
+        "grey": evaluation.constant([0, 0]),
+        "median": evaluation.constant(metrics.median_ab(training)),
+        config.model: inference.load(workdir / "best.keras"),
+    }
+    rows = evaluation.evaluate(predictors, dataset.evaluation_batches(judged, config.batch_size))
+    report = {"dataset": config.dataset, "split": split, "n": judged.count, "image_size": config.image_size,
+              "version": __version__, "command": command, "rows": rows}  # fmt: skip
+    _write_text(path, json.dumps(report, indent=1) + "\n")
+    return report

@@ -1,0 +1,3 @@
+from colorizer.commands.train import main
+
+main()
