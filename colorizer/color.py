@@ -74,21 +74,31 @@ def into_gamut(lab, xp=np):
     The largest share of a*b* that still fits is found by bisection (16 steps: to 0.002 units of a*, b*).
     """
     lab = xp.array(lab, "float32")
-    lightness = xp.clip(lab[..., :1], 0, 100)
-    ab = lab[..., 1:]
+    lightness, ab = xp.clip(lab[..., :1], 0, 100), lab[..., 1:]
+    inside = _in_gamut(lightness, ab, xp)
+    if xp is np:  # numpy can leave out the pixels that are inside already: most, and bisection is what takes the time
+        outside = ~inside[..., 0]
+        share = np.ones_like(lightness)
+        share[outside] = _largest_share_in_gamut(lightness[outside], ab[outside], np)
+    else:
+        share = xp.where(inside, 1.0, _largest_share_in_gamut(lightness, ab, xp))
+    return xp.concatenate([lightness, ab * share], axis=-1)
 
-    def fits(share):
-        linear = _linear_from_lab(xp.concatenate([lightness, ab * share], axis=-1), xp)
-        # 1e-4 of linear light is under half an 8-bit step everywhere that matters, and above float32 rounding
-        return xp.all((linear >= -1e-4) & (linear <= 1 + 1e-4), axis=-1, keepdims=True)
 
-    inside = fits(1.0)
+def _largest_share_in_gamut(lightness, ab, xp):
     low, high = xp.zeros_like(lightness), xp.ones_like(lightness)
     for _ in range(16):
         middle = (low + high) / 2
-        fit = fits(middle)
-        low, high = xp.where(fit, middle, low), xp.where(fit, high, middle)
-    return xp.concatenate([lightness, ab * xp.where(inside, xp.ones_like(low), low)], axis=-1)
+        fits = _in_gamut(lightness, ab * middle, xp)
+        low, high = xp.where(fits, middle, low), xp.where(fits, high, middle)
+    return low
+
+
+def _in_gamut(lightness, ab, xp):
+    linear = _linear_from_lab(xp.concatenate([lightness, ab], axis=-1), xp)
+    # the margin is above float32's rounding, so that what came from sRGB stays as it is, and far below an 8-bit step
+    within = (linear >= -1e-4) & (linear <= 1 + 1e-4)
+    return within[..., :1] & within[..., 1:2] & within[..., 2:]
 
 
 def scale(lab):

@@ -37,7 +37,7 @@ def evaluate(predictors, batches):
     batches: of (scaled lightness, scaled Lab). The truth has a row of its own, for its colorfulness.
     """
     values = collections.defaultdict(lambda: collections.defaultdict(list))
-    for scaled_lightness, scaled_lab in batches:
+    for _, scaled_lab in batches:
         lab = color.unscale(np.asarray(scaled_lab))
         lightness = lab[..., :1]
         predictions = {name: predict(lightness) for name, predict in predictors.items()}
