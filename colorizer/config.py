@@ -31,6 +31,7 @@ class Config:
     # networks (3.1, 3.2)
     model: str = "gan"
     recipe: str = "paper"
+    width: int = 64  # channels of the first unit of both networks; the others double up to 8 x width
     dropout: float = 0.5  # the generator's only noise (3.2)
     dropout_units: int = 2  # on that many decoding units, the innermost first
 
@@ -86,10 +87,10 @@ _CHOICES = {
 # field -> (lowest, highest) value that makes sense
 _RANGES = {
     "image_size": (16, 4096), "train_examples": (0, None), "eval_examples": (0, None), "validation_examples": (0, 49_999),
-    "smallest_crop": (0.01, 1), "dropout": (0, 0.99), "dropout_units": (0, 16), "l1_weight": (0, None), "real_label": (0.5, 1),
-    "epochs": (1, None), "batch_size": (1, None), "steps_per_epoch": (0, None), "learning_rate": (1e-9, 10), "beta1": (0, 0.9999),
-    "plateau_factor": (1e-4, 1), "plateau_patience": (1, None), "plateau_threshold": (0, 1), "seed": (0, 4_000_000),
-    "checkpoint_minutes": (0, None),
+    "smallest_crop": (0.01, 1), "width": (1, 1024), "dropout": (0, 0.99), "dropout_units": (0, 16), "l1_weight": (0, None),
+    "real_label": (0.5, 1), "epochs": (1, None), "batch_size": (1, None), "steps_per_epoch": (0, None),
+    "learning_rate": (1e-9, 10), "beta1": (0, 0.9999), "plateau_factor": (1e-4, 1), "plateau_patience": (1, None),
+    "plateau_threshold": (0, 1), "seed": (0, 4_000_000), "checkpoint_minutes": (0, None),
 }  # fmt: skip
 
 

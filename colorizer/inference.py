@@ -46,8 +46,11 @@ class Colorizer:
 
 def save(path, generator, traits):
     """Writes a .keras file that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
+    import keras
+
+    bare = keras.Model(generator.inputs, generator.outputs, name=generator.name)  # without what it was compiled with
     with images.replacing(path) as aside:
-        generator.save(aside)
+        bare.save(aside)
         with zipfile.ZipFile(aside, "a") as archive:
             archive.writestr(TRAITS_FILE, json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
 

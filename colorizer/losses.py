@@ -13,8 +13,11 @@ def l1_cost(scaled_lab, predicted_scaled_lab):
 
 
 def l2_cost(scaled_lab, predicted_scaled_lab):
-    """Eq. 9, the baseline: mean squared difference over images, pixels and channels."""
-    return ops.mean(ops.square(predicted_scaled_lab - scaled_lab))
+    """Eq. 9, the baseline: mean squared difference over pixels and channels, one value an image.
+
+    Keras takes the mean over the images, and divides by the number of replicas only where there is that axis.
+    """
+    return ops.mean(ops.square(predicted_scaled_lab - scaled_lab), axis=(1, 2, 3))
 
 
 def non_saturating_cost(fake_logits):

@@ -7,18 +7,18 @@ Inputs and outputs are scaled: lightness [B, H, W, 1] and Lab [B, H, W, 3] in -1
 from keras import Input, Model, initializers, layers
 
 
-def unit_widths(image_size):
+def unit_widths(image_size, width=64):
     """Channels of the encoding units: the rule behind the paper's two lists, for any size that is a multiple of 16.
 
-    As many units as halve the image down to 2x2, the first at stride 1, doubling up to 512; from 128 px on the second
-    unit still has 64, as at 256 px: 32 -> 64, 128, 256, 512, 512; 256 -> 64, 64, 128, 256, 512, 512, 512, 512.
-    A size that is not a power of two gets as many units as it can be halved.
+    As many units as halve the image down to 2x2, the first at stride 1, doubling from `width` up to 8 x width; from 128 px
+    on the second unit does not double yet, as at 256 px. 32 -> 64, 128, 256, 512, 512; 256 -> 64, 64, 128, 256, 512, 512,
+    512, 512. A size that is not a power of two gets as many units as it can be halved.
     """
     units = 1
     while image_size % 2**units == 0 and image_size >= 2 ** (units + 1):
         units += 1
     first = 1 if image_size >= 128 else 2
-    return (64, *(min(512, 64 * first * 2**i) for i in range(units - 1)))
+    return (width, *(width * min(8, first * 2**i) for i in range(units - 1)))
 
 
 def stride_of(widths):
@@ -57,8 +57,12 @@ def build_generator(widths, dropout=0.5, dropout_units=2, seed=0, synchronized=F
     return Model(lightness, layers.Activation("tanh", dtype="float32", name="scaled_lab")(x), name="generator")
 
 
-def build_discriminator(widths=(64, 128, 256, 512), seed=0, synchronized=False):
-    """Patch discriminator (3.2): scaled lightness and scaled Lab -> logits [B, h, w, 1], one a patch; the sigmoid is in the cost."""
+def build_discriminator(width=64, seed=0, synchronized=False):
+    """Patch discriminator (3.2): scaled lightness and scaled Lab -> logits [B, h, w, 1], one a patch; the sigmoid is in the cost.
+
+    Its units have width, 2, 4 and 8 x width channels; the last one does not halve.
+    """
+    widths = [width * factor for factor in (1, 2, 4, 8)]
     seeds = iter(range(1000 * seed + 500, 1000 * seed + 999))
     lightness = Input((None, None, 1), name="lightness")
     scaled_lab = Input((None, None, 3), name="scaled_lab")

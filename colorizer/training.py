@@ -119,7 +119,7 @@ def strategy_of(config):
 
 def build_model(config, synchronized=False):
     """The compiled model of a configuration: ColorizationGAN, or the U-Net alone with the cost of Eq. 9."""
-    widths = networks.unit_widths(config.image_size)
+    widths = networks.unit_widths(config.image_size, config.width)
     generator = networks.build_generator(widths, config.dropout, config.dropout_units, config.seed, synchronized)
     if config.model == "unet":
         generator.compile(_adam(config), losses.l2_cost, metrics=metrics.streaming_metrics(), jit_compile=config.jit_compile)
@@ -129,8 +129,11 @@ def build_model(config, synchronized=False):
         generator.compute_metrics(one[..., :1], one, one)
         generator.reset_metrics()
         return generator
-    model = ColorizationGAN(generator, networks.build_discriminator(seed=config.seed, synchronized=synchronized))
-    model.compile(_adam(config), _adam(config), config.generator_cost, config.l1_weight, config.real_label, jit_compile=config.jit_compile)
+    model = ColorizationGAN(generator, networks.build_discriminator(config.width, config.seed, synchronized))
+    model.compile(
+        _adam(config), _adam(config),
+        config.generator_cost, config.l1_weight, config.real_label, jit_compile=config.jit_compile,
+    )  # fmt: skip
     return model
 
 
@@ -168,7 +171,7 @@ def train_epoch(config, workdir, data, steps, model, progress, interrupt):
     """The rest of an epoch, and what follows it: figures, best.keras, learning rates, samples, history, checkpoint."""
     if progress.step < steps:
         batches = dataset.training_batches(config, data, progress.epoch, steps, progress.step)
-        model.fit(batches, epochs=config.epochs, initial_epoch=progress.epoch, steps_per_epoch=steps - progress.step,
+        model.fit(batches, epochs=config.epochs, initial_epoch=progress.epoch, steps_per_epoch=steps - progress.step, shuffle=False,
                   callbacks=[_StepWatch(config, workdir, progress, interrupt)], verbose="auto" if sys.stdout.isatty() else 2)  # fmt: skip
     logs = {name: float(value) for name, value in model.get_metrics_result().items()}
     if data.validation is not None:
@@ -178,7 +181,7 @@ def train_epoch(config, workdir, data, steps, model, progress, interrupt):
     watched = logs["val_l1" if data.validation else "l1"]
     judged = data.validation or data.train
     generator = generator_of(model)
-    traits = inference.Traits(config.image_size, networks.stride_of(networks.unit_widths(config.image_size)))
+    traits = inference.Traits(config.image_size, networks.stride_of(networks.unit_widths(config.image_size, config.width)))
     traits = dataclasses.replace(traits, gain=_gain(generator, traits, judged, config))
     if watched < progress.best:
         progress.best = watched
@@ -196,7 +199,7 @@ def train_epoch(config, workdir, data, steps, model, progress, interrupt):
 
 
 def _validation(config, workdir, data, model, progress, interrupt):
-    training_state = [np.array(variable) for variable in model.metrics_variables]
+    training_state = [_value(variable) for variable in model.metrics_variables]
     batches = dataset.evaluation_batches(data.validation, config.batch_size)
     try:
         figures = model.evaluate(batches, verbose=0, return_dict=True, callbacks=[_Interruptible(interrupt)])
@@ -254,7 +257,7 @@ class _StepWatch(keras.callbacks.Callback):
         self.saved_at = time.monotonic()
 
     def on_train_begin(self, logs=None):
-        self.restored = [np.array(variable) for variable in self.model.metrics_variables]
+        self.restored = [_value(variable) for variable in self.model.metrics_variables]
 
     def on_epoch_begin(self, epoch, logs=None):
         if self.progress.step:  # fit has just reset the means of the steps before the checkpoint
@@ -348,7 +351,8 @@ def open_run(workdir, config, data, command):
 def save_checkpoint(workdir, model, progress):
     """Writes everything needed to go on, then removes all but the newest checkpoints."""
     path = workdir / "checkpoints" / f"epoch-{progress.epoch:04d}-step-{progress.step:06d}.npz"
-    arrays = {f"{number:04d} {variable.path}": np.array(variable) for number, variable in enumerate(_variables(model))}
+    # by number: Keras counts up some of its variables' names within a process
+    arrays = {f"{number:04d}": _value(variable) for number, variable in enumerate(_variables(model))}
     with images.replacing(path) as aside, open(aside, "wb") as file:
         np.savez(file, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
         file.flush()
@@ -358,19 +362,27 @@ def save_checkpoint(workdir, model, progress):
 
 
 def restore_newest(workdir, model):
-    """Puts the newest whole checkpoint into the model and gives its Progress; a new Progress where there is none."""
-    for path in sorted((workdir / "checkpoints").glob("*.npz"), key=_order, reverse=True):
+    """Puts the newest whole checkpoint into the model and gives its Progress; a new Progress where there is none yet.
+
+    Raises ColorizerError where there are checkpoints, but none that fits.
+    """
+    checkpoints = sorted((workdir / "checkpoints").glob("*.npz"), key=_order, reverse=True)
+    for path in checkpoints:
         try:
-            with np.load(path) as saved:
-                values = [saved[f"{number:04d} {variable.path}"] for number, variable in enumerate(_variables(model))]
+            with open(path, "rb") as file, np.load(file) as saved:
+                values = [saved[name] for name in sorted(saved.files) if name != "progress"]
                 progress = Progress(**json.loads(str(saved["progress"])))
+            if [value.shape for value in values] != [tuple(variable.shape) for variable in _variables(model)]:
+                raise ValueError("it is of another network")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            logging.warning("%s is unreadable (%s): going on from an earlier one", path, error)
+            logging.warning("%s is unreadable (%s)", path, error)
             continue
         for variable, value in zip(_variables(model), values):
             variable.assign(value)
         logging.info("going on from %s", path)
         return progress
+    if checkpoints:
+        raise ColorizerError(f"{workdir / 'checkpoints'}: none can be read or fits this version; name another --workdir to begin anew")
     return Progress()
 
 
@@ -381,6 +393,10 @@ def _order(path):
 def _variables(model):
     """All that a step reads or changes: weights, batch statistics, dropout's seeds, both optimizers, the running means."""
     return [*model.variables, *model.metrics_variables, *(variable for opt in optimizers_of(model) for variable in opt.variables)]
+
+
+def _value(variable):
+    return np.array(keras.ops.convert_to_numpy(variable))  # a copy: TensorFlow may hand out its own memory
 
 
 def write_history(workdir, progress):

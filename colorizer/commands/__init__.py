@@ -1,5 +1,6 @@
 """What the programs share: flags of their own, `--help`, and one line for each error that a person can mend."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -22,7 +23,8 @@ def run(main, program, manual, values, argv=None):
             sys.exit(0)
         if len(rest) > 1:
             raise ColorizerError(f"unexpected argument: {rest[1]}")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # TensorFlow's own notes on oneDNN, missing GPUs and graph rewrites; what fails still raises
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         main()
     except flags.Error as error:
         sys.exit(f"{program}: {error} ({program} --help lists the flags)".replace("FATAL Flags parsing error: ", ""))
@@ -33,3 +35,20 @@ def run(main, program, manual, values, argv=None):
         sys.exit(130)
     finally:
         logging.shutdown()
+
+
+@contextlib.contextmanager
+def without_native_notes():
+    """Around `import tensorflow`: its C++ libraries write notes to stderr before any log level reaches them.
+
+    Exceptions are Python's, and pass.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

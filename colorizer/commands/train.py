@@ -62,13 +62,11 @@ def main():
 def _train():
     resolved = _resolve()
     workdir = FLAGS.workdir or f"runs/{resolved.dataset}-{resolved.model}"
+    with commands.without_native_notes():
+        from colorizer import evaluation, training
     if FLAGS.dry_run:
-        from colorizer import training
-
         print(training.describe(resolved))
         return
-    from colorizer import evaluation, training
-
     try:
         report = training.train(resolved, workdir, command=shlex.join(sys.argv))
     except training.Interrupted:

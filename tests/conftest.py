@@ -1,0 +1,50 @@
+"""One process for all tests: importing TensorFlow takes longer than most of them."""
+
+import os
+import subprocess
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def every_kind_of_rgb(rng):
+    """uint8 [N, 3]: random colours, all greys, all corners of the cube."""
+    greys = np.repeat(np.arange(256)[:, None], 3, axis=1)
+    corners = np.array(np.meshgrid([0, 255], [0, 255], [0, 255])).reshape(3, -1).T
+    return np.concatenate([rng.integers(0, 256, (20_000, 3)), greys, corners]).astype("uint8")
+
+
+@pytest.fixture
+def folder_of(tmp_path, rng):
+    """Makes a folder of random colour pictures: folder_of({"a.png": (height, width), ...})."""
+
+    def make(sizes, name="photos"):
+        for file, (height, width) in sizes.items():
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype="uint8")).save(path)
+        return tmp_path / name
+
+    return make
+
+
+def program(*arguments):
+    """The command line of `python train.py ...` from the checkout."""
+    return [sys.executable, os.path.join(TOP, "train.py"), *arguments]
+
+
+def run_program(*arguments, **kwargs):
+    """Runs train.py as a person does."""
+    return subprocess.run(program(*arguments), capture_output=True, text=True, timeout=240, **kwargs)

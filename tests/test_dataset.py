@@ -1,0 +1,321 @@
+"""What the networks are fed: every example, the right ones, in a repeatable order."""
+
+import collections
+import time
+from unittest import mock
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from colorizer import ColorizerError, color, config, dataset
+
+
+def pictures_of(split, **shuffle):
+    examples = split.shuffled(**shuffle) if shuffle else split.in_order()
+    return np.stack(list(examples.as_numpy_iterator()))
+
+
+def configured(name, data_dir, **overrides):
+    return config.resolve("paper", name, "gan", {"data_dir": str(data_dir), **overrides})
+
+
+# ---- data sets in TFDS's own form, with a few made-up pictures --------------------------------------------------------
+
+
+def write_tfds(name, folder, splits):
+    """Lets TFDS's builder write {split: [example, ...]} as it writes the real data."""
+    builder = tfds.builder(name, data_dir=folder, try_gcs=False)
+    generators = {split: list(enumerate(examples)) for split, examples in splits.items()}
+    with mock.patch.object(type(builder), "_split_generators", lambda self, manager: generators):
+        builder.download_and_prepare()
+
+
+def numbered(number, size=32):
+    """A picture that tells its number, coloured and not symmetrical."""
+    rgb = np.zeros((size, size, 3), "uint8")
+    rgb[:, : size // 2] = [number, 255 - number, 100]
+    return rgb
+
+
+@pytest.fixture(scope="module")
+def cifar10(tmp_path_factory):
+    """50 training and 10 test images in TFDS's form; the ids count backwards on disk; training images 3 and 47 are grey."""
+    folder = tmp_path_factory.mktemp("tfds")
+    train = [{"id": f"train_{i:05d}", "image": numbered(i), "label": i % 10} for i in reversed(range(50))]
+    for example in train:
+        if example["id"] in ("train_00003", "train_00047"):
+            example["image"] = np.repeat(numbered(7)[..., :1], 3, axis=2)
+    test = [{"id": f"test_{i:05d}", "image": numbered(200 + i), "label": 0} for i in range(10)]
+    write_tfds("cifar10", folder, {"train": train, "test": test})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def places365(tmp_path_factory):
+    """12 training pictures, one of them grey, 3 for validation, 4 test, 256x256."""
+    folder = tmp_path_factory.mktemp("tfds")
+
+    def examples(count, first, grey=()):
+        pictures = [numbered(first + i, 256) for i in range(count)]
+        for i in grey:
+            pictures[i] = np.full((256, 256, 3), 99, "uint8")
+        return [{"image": rgb, "label": 0, "filename": f"{first + i}.jpg"} for i, rgb in enumerate(pictures)]
+
+    write_tfds(
+        "places365_small", folder, {"train": examples(12, 0, grey=[5]), "test": examples(4, 200), "validation": examples(3, 100, grey=[1])}
+    )
+    return folder
+
+
+def test_cifar10_validates_on_the_last_ids_wherever_they_lie_on_disk(cifar10):
+    data = dataset.load(configured("cifar10", cifar10, validation_examples=10))
+    assert [picture[0, 0, 0] for picture in pictures_of(data.validation)][:7] == list(range(40, 47))
+    assert [picture[0, 0, 0] for picture in pictures_of(data.test)] == list(range(200, 210))
+    assert data.train.count == 39  # 40 less one grey
+
+
+def test_cifar10_without_validation_trains_on_everything(cifar10):
+    data = dataset.load(configured("cifar10", cifar10, validation_examples=0))
+    assert data.validation is None
+    assert data.train.count == 48
+
+
+def test_grey_images_are_left_out_of_training_alone_and_counted(cifar10):
+    data = dataset.load(configured("cifar10", cifar10, validation_examples=10))
+    assert data.grey_left_out() == 1
+    assert not any(dataset._is_grey(picture) for picture in pictures_of(data.train))
+    assert data.validation.count == 10
+    kept = dataset.load(configured("cifar10", cifar10, validation_examples=10, skip_grey=False))
+    assert kept.train.count == 40 and kept.grey_left_out() == 0
+
+
+def test_only_the_first_examples_when_asked(cifar10):
+    data = dataset.load(configured("cifar10", cifar10, validation_examples=10, train_examples=3, eval_examples=2))
+    assert [picture[0, 0, 0] for picture in pictures_of(data.train)] == [0, 1, 2]
+    assert data.validation.count == data.test.count == 2
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 64])
+def test_evaluation_covers_every_example_once_whatever_the_batch(cifar10, batch_size):
+    data = dataset.load(configured("cifar10", cifar10, validation_examples=10))
+    batches = list(dataset.evaluation_batches(data.train, batch_size))
+    scaled_lab = np.concatenate([batch[1] for batch in batches])
+    np.testing.assert_array_equal(color.rgb_from_lab(color.unscale(scaled_lab)), pictures_of(data.train))
+    np.testing.assert_array_equal(np.concatenate([batch[0] for batch in batches]), scaled_lab[..., :1])
+
+
+def test_an_epoch_has_every_example_once_in_an_order_of_its_own(cifar10):
+    train = dataset.load(configured("cifar10", cifar10, validation_examples=10)).train
+    orders = [[tuple(picture[0, [0, -1], 0]) for picture in pictures_of(train, seed=0, epoch=e, examples=39, skip=0)] for e in (0, 1)]
+    numbers = [[max(ends) for ends in order] for order in orders]
+    assert sorted(numbers[0]) == sorted(numbers[1]) == sorted(set(range(40)) - {3})
+    assert numbers[0] != numbers[1]
+
+
+@pytest.mark.parametrize("name", ["cifar10", "places365", "sample"])
+def test_the_same_seed_gives_the_same_batches_and_any_step_can_be_begun_anew(name, request):
+    """Resuming needs the steps after the last checkpoint exactly as they would have been."""
+    folder = "" if name == "sample" else request.getfixturevalue(name)
+    settings = dict(validation_examples=10, batch_size=4, image_size=32 if name != "places365" else 64)
+    resolved = configured(name, folder, **settings)
+
+    def batches(**kwargs):
+        data = dataset.load(resolved)
+        return [np.array(lab) for _, lab in dataset.training_batches(resolved, data, steps=5, **kwargs)]
+
+    whole, again = batches(epoch=3), batches(epoch=3)
+    assert len(whole) == 5 and all(batch.shape[0] == 4 for batch in whole)
+    np.testing.assert_array_equal(whole, again)
+    np.testing.assert_array_equal(batches(epoch=3, skip=2), whole[2:])
+    assert not np.array_equal(batches(epoch=4), whole)
+
+
+def test_flips_are_of_left_and_right_and_of_about_half(cifar10):
+    resolved = configured("cifar10", cifar10, validation_examples=10)
+    train = dataset.load(resolved).train
+    left_is_dark = [picture[0, 0, 1] == 0 for picture in pictures_of(train, seed=0, epoch=0, examples=390, skip=0)]
+    assert 0.4 < np.mean(left_is_dark) < 0.6
+    unflipped = dataset.load(configured("cifar10", cifar10, validation_examples=10, flip=False)).train
+    assert not any(picture[0, 0, 1] == 0 for picture in pictures_of(unflipped, seed=0, epoch=0, examples=39, skip=0))
+
+
+def test_tensorflow_io_and_our_own_lab_agree(every_kind_of_rgb):
+    """So that Windows, where tensorflow-io has no wheel, trains on the same numbers."""
+    rgb = every_kind_of_rgb[None, None]
+    with_io = np.array(dataset.lab_from_rgb(tf.constant(rgb)))
+    with mock.patch.object(dataset, "_tensorflow_io", None):
+        own = np.array(dataset.lab_from_rgb(tf.constant(rgb)))
+    np.testing.assert_allclose(with_io, own, atol=2e-4)
+
+
+def test_places365_drops_grey_pictures_as_they_come_and_counts_them(places365):
+    data = dataset.load(configured("places365", places365, flip=False))
+    assert (data.train.count, data.validation.count, data.test.count) == (12, 3, 4)
+    seen = collections.Counter(picture[0, 0, 0] for picture in pictures_of(data.train, seed=0, epoch=0, examples=11, skip=0))
+    assert set(seen) == set(range(12)) - {5} and set(seen.values()) == {1}
+    assert data.grey_left_out() == 1
+    assert sorted(picture[0, 0, 0] for picture in pictures_of(data.validation)) == [99, 100, 102]
+
+
+def test_absent_data_on_an_unreachable_host_are_an_error_with_advice(tmp_path):
+    with mock.patch.object(dataset, "_answers", return_value=False):
+        with pytest.raises(ColorizerError, match="cifar10 is not in .*--data_dir"):
+            dataset.load(configured("cifar10", tmp_path))
+
+
+def test_a_host_that_never_answers_is_given_up_soon():
+    with mock.patch("requests.head", side_effect=lambda *args, **kwargs: time.sleep(3)):
+        began = time.monotonic()
+        assert not dataset._answers("http://nowhere.invalid/", seconds=0.2)
+        assert time.monotonic() - began < 2
+
+
+def test_nobody_listening_is_no_answer():
+    assert not dataset._answers("http://127.0.0.1:9/", seconds=2)
+
+
+# ---- sample -----------------------------------------------------------------------------------------------------------
+
+
+def test_sample_holds_photographs_out():
+    assert not set(dataset.SAMPLE_TRAINING) & set(dataset.SAMPLE_HELD_OUT)
+    data = dataset.load(configured("sample", ""))
+    first, again = pictures_of(data.validation), pictures_of(data.validation)
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == (64, 32, 32, 3)
+    assert len({picture.tobytes() for picture in first}) == 64
+
+
+# ---- folder -----------------------------------------------------------------------------------------------------------
+
+
+def files_in(split):
+    return split.count if split else 0
+
+
+def test_folders_own_parts_are_used(folder_of):
+    sizes = {f"{part}/{part}{i}.png": (40, 40) for part, count in (("train", 5), ("val", 2), ("test", 3)) for i in range(count)}
+    data = dataset.load(configured("folder", folder_of(sizes), image_size=32))
+    assert [files_in(split) for split in (data.train, data.validation, data.test)] == [5, 2, 3]
+    data = dataset.load(configured("folder", folder_of({"train/x.png": (9, 9), "validation/y.png": (9, 9)}, "other"), image_size=32))
+    assert [files_in(split) for split in (data.train, data.validation, data.test)] == [1, 1, 0]
+
+
+def test_the_split_by_file_name_is_stable_and_about_a_tenth(tmp_path):
+    files = [tmp_path / "deep" / f"photo{i}.jpg" for i in range(500)]
+    train, validation = dataset._split_by_name(files)
+    assert sorted(train + validation) == sorted(files) and 30 < len(validation) < 75
+    more_train, more_validation = dataset._split_by_name(files + [tmp_path / f"new{i}.jpg" for i in range(100)])
+    assert set(train) <= set(more_train) and set(validation) <= set(more_validation)
+
+
+def test_two_pictures_are_enough_and_one_is_not(folder_of):
+    data = dataset.load(configured("folder", folder_of({"a.png": (20, 30), "b.png": (30, 20)}), image_size=32))
+    assert (data.train.count, data.validation.count) == (1, 1)
+    with pytest.raises(ColorizerError, match="training"):
+        dataset.load(configured("folder", folder_of({"a.png": (20, 30)}, "one"), image_size=32))
+
+
+def test_unreadable_files_are_left_out_counted_and_named(folder_of, caplog):
+    folder = folder_of({f"train/{i}.png": (20, 20) for i in range(3)} | {"val/v.png": (20, 20)})
+    (folder / "train/text.jpg").write_text("not a picture")
+    (folder / "train/empty.png").write_bytes(b"")
+    (folder / "train/notes.txt").write_text("no picture, and no picture's name")
+    for name in ("half.jpg", "half.png"):
+        Image.effect_noise((200, 200), 90).convert("RGB").save(folder / "train" / name)
+        content = (folder / "train" / name).read_bytes()
+        (folder / "train" / name).write_bytes(content[: len(content) // 2])
+    data = dataset.load(configured("folder", folder, image_size=32))
+    assert data.train.count == 3
+    assert "4 of 7 training pictures are unreadable" in caplog.text
+    for name in ("text.jpg", "empty.png", "half.jpg", "half.png"):
+        assert name in caplog.text
+    assert "notes.txt" not in caplog.text
+
+
+def test_a_folder_without_a_readable_picture_is_an_error(tmp_path, folder_of):
+    with pytest.raises(ColorizerError, match="no such folder"):
+        dataset.load(configured("folder", tmp_path / "absent"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ColorizerError, match="no training pictures"):
+        dataset.load(configured("folder", tmp_path / "empty"))
+    (tmp_path / "texts").mkdir()
+    for i in range(12):
+        (tmp_path / "texts" / f"{i}.jpg").write_text("text")
+    with pytest.raises(ColorizerError, match="none of its"):
+        dataset.load(configured("folder", tmp_path / "texts"))
+
+
+def test_a_folder_of_grey_pictures_is_an_error_that_says_so(tmp_path):
+    for i in range(4):
+        Image.new("L", (20, 20), 40 * i).save(tmp_path / f"{i}.jpg")
+    with pytest.raises(ColorizerError, match="grey"):
+        dataset.load(configured("folder", tmp_path, image_size=32))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 300), (33, 20), (700, 900)])
+def test_pictures_of_any_size_become_squares(folder_of, size):
+    folder = folder_of({"train/a.png": size, "val/b.png": size})
+    data = dataset.load(configured("folder", folder, image_size=32))
+    assert pictures_of(data.validation).shape == (1, 32, 32, 3)
+    assert pictures_of(data.train, seed=0, epoch=0, examples=3, skip=0).shape == (3, 32, 32, 3)
+
+
+def test_validation_takes_the_centre_and_training_moves_about(tmp_path):
+    """Left third red, middle green, right blue: the central square of a 3:1 picture is green."""
+    rgb = np.zeros((60, 180, 3), "uint8")
+    for i in range(3):
+        rgb[:, 60 * i : 60 * (i + 1), i] = 200
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        Image.fromarray(rgb).save(tmp_path / part / "a.png")
+    data = dataset.load(configured("folder", tmp_path, image_size=32))
+    np.testing.assert_array_equal(pictures_of(data.validation)[0], np.broadcast_to([0, 200, 0], (32, 32, 3)))
+    means = pictures_of(data.train, seed=0, epoch=0, examples=40, skip=0).mean((1, 2))
+    assert (means > 150).any(axis=0).all()
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "gif", "webp", "tif", "ppm"])
+def test_every_format_is_read_as_pillow_reads_it(tmp_path, rng, suffix):
+    """TensorFlow's decoders and Pillow's."""
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        smooth = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype="uint8")).resize((64, 64), Image.Resampling.BICUBIC)
+        smooth.save(tmp_path / part / f"a.{suffix}")
+    data = dataset.load(configured("folder", tmp_path, image_size=64))
+    np.testing.assert_array_equal(pictures_of(data.validation)[0], np.array(Image.open(tmp_path / f"val/a.{suffix}").convert("RGB")))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_exif_orientation_is_honoured_once(tmp_path, rng, orientation, suffix):
+    """A phone's portrait is stored lying down."""
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        blocks = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype="uint8")).resize((32, 32), Image.Resampling.NEAREST)
+        blocks.save(tmp_path / part / f"a.{suffix}", exif=exif)
+    data = dataset.load(configured("folder", tmp_path, image_size=32))
+    upright = ImageOps.exif_transpose(Image.open(tmp_path / f"val/a.{suffix}"))
+    np.testing.assert_array_equal(pictures_of(data.validation)[0], np.array(upright.convert("RGB")))
+
+
+def test_a_batch_larger_than_the_data_is_an_error(cifar10):
+    resolved = configured("cifar10", cifar10, validation_examples=10, batch_size=64)
+    with pytest.raises(ColorizerError, match="batch_size=64: larger than the 39 training examples"):
+        dataset.steps_per_epoch(resolved, dataset.load(resolved))
+
+
+def test_the_fingerprint_of_a_folder_follows_its_files(folder_of):
+    folder = folder_of({"train/a.png": (20, 20), "val/b.png": (20, 20)})
+    resolved = configured("folder", folder, image_size=32)
+    before = dataset.load(resolved).fingerprint
+    assert dataset.load(resolved).fingerprint == before
+    folder_of({"train/c.png": (20, 20)})
+    assert dataset.load(resolved).fingerprint != before

@@ -1,0 +1,89 @@
+"""A saved network: what it carries, and what is said of files that are none."""
+
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from skimage import data as photographs
+
+from colorizer import ColorizerError, color, inference, metrics, networks, rendering
+
+TRAITS = inference.Traits(render_size=16, stride=8, gain=1.5, vividness=0.0)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    network = networks.build_generator((4, 8, 8, 8), seed=1)
+    inference.save(tmp_path / "best.keras", network, TRAITS)
+    return network, tmp_path / "best.keras"
+
+
+@pytest.fixture
+def photograph_lab():
+    return color.lab_from_rgb(np.stack([photographs.astronaut()[:64, :64], photographs.chelsea()[100:164, 100:164]]))
+
+
+def test_a_bare_file_suffices_to_use_the_network(saved, rng):
+    network, path = saved
+    lightness = rng.uniform(0, 100, (2, 16, 24, 1)).astype("float32")
+    colorizer = inference.load(path)
+    assert colorizer.traits == TRAITS
+    wanted = color.unscale(np.array(network(lightness / 50 - 1)))
+    np.testing.assert_allclose(colorizer(lightness), wanted, atol=1e-4)
+
+
+def test_vividness_goes_from_the_answer_to_gain_times_its_colours(saved, rng):
+    colorizer = inference.load(saved[1])
+    lightness = rng.uniform(0, 100, (1, 16, 16, 1)).astype("float32")
+    plain, half, full = (colorizer(lightness, vividness) for vividness in (0, 0.5, 1))
+    np.testing.assert_allclose(full[..., 1:], 1.5 * plain[..., 1:], rtol=1e-5)
+    np.testing.assert_allclose(half[..., 1:], 1.25 * plain[..., 1:], rtol=1e-5)
+    np.testing.assert_array_equal(full[..., :1], plain[..., :1])
+
+
+def test_keras_alone_reads_the_file(saved, rng):
+    lightness = rng.uniform(-1, 1, (1, 8, 8, 1)).astype("float32")
+    np.testing.assert_allclose(keras.models.load_model(saved[1])(lightness), saved[0](lightness), atol=1e-6)
+
+
+def test_a_run_folder_means_its_best(saved):
+    assert inference.load(saved[1].parent).traits == TRAITS
+
+
+def test_what_is_no_model_is_said_in_a_line(tmp_path):
+    with pytest.raises(ColorizerError, match="no such model"):
+        inference.load(tmp_path / "absent.keras")
+    with pytest.raises(ColorizerError, match="no best.keras"):
+        inference.load(tmp_path)
+    (tmp_path / "text.keras").write_text("text")
+    with pytest.raises(ColorizerError, match="not a readable"):
+        inference.load(tmp_path / "text.keras")
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
+    with pytest.raises(ColorizerError, match="another program"):
+        inference.load(tmp_path / "other.keras")
+
+
+def test_a_half_written_file_is_never_seen(saved, monkeypatch):
+    """A save that fails leaves the file that was there, and nothing else."""
+    network, path = saved
+    before = path.read_bytes()
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ColorizerError, match="No space left"):
+        inference.save(path, network, TRAITS)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("faded", [0.4, 0.8, 1.25])
+def test_the_gain_undoes_a_loss_of_saturation(photograph_lab, faded):
+    """Truth with its colours multiplied by f needs 1 / f, whatever lightness was predicted."""
+    predicted = photograph_lab * np.array([0.5, faded, faded], "float32")
+    assert inference.fit_gain(photograph_lab, predicted) == pytest.approx(1 / faded, rel=0.03)
+
+
+def test_with_the_gain_colorfulness_is_that_of_the_truth(photograph_lab):
+    predicted = photograph_lab * np.array([1, 0.3, 0.6], "float32")
+    gain = inference.fit_gain(photograph_lab, predicted)
+    vivid = metrics.colorfulness(color.rgb_from_lab(rendering.vivid(predicted, 1, gain))).mean()
+    assert vivid == pytest.approx(metrics.colorfulness(color.rgb_from_lab(photograph_lab)).mean(), rel=0.01)

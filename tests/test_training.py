@@ -1,0 +1,321 @@
+"""Runs that can be trusted: resumed, killed, interrupted, refused."""
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from conftest import TOP, program, run_program
+from PIL import Image
+
+from colorizer import ColorizerError, config, inference, training
+
+TINY = ["--dataset=sample", "--set=width=4", "--image_size=16", "--batch_size=8", "--eval_examples=16"]
+
+
+def tiny(model="gan", **overrides):
+    settings = dict(width=4, image_size=16, batch_size=8, eval_examples=16, epochs=2, steps_per_epoch=3, **overrides)
+    return config.resolve("paper", "sample", model, settings)
+
+
+@pytest.fixture(autouse=True)
+def default_policy():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def arrays_of(checkpoint):
+    with np.load(checkpoint) as saved:
+        return {name: saved[name] for name in saved.files if name != "progress"}
+
+
+def newest(workdir):
+    return max((pathlib.Path(workdir) / "checkpoints").glob("*.npz"), key=training._order)
+
+
+def assert_same_run(workdir, other):
+    """Every variable bit for bit, and the history."""
+    ours, theirs = arrays_of(newest(workdir)), arrays_of(newest(other))
+    assert ours.keys() == theirs.keys()
+    differing = [name for name in ours if not np.array_equal(ours[name], theirs[name])]
+    assert not differing
+    assert (workdir / "history.csv").read_text() == (other / "history.csv").read_text()
+
+
+@pytest.fixture(scope="module", params=["gan", "unet"])
+def finished(request, tmp_path_factory):
+    """(model, workdir, report) of a run of two epochs."""
+    workdir = tmp_path_factory.mktemp("runs") / request.param
+    return request.param, workdir, training.train(tiny(request.param), workdir, "the command")
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """(model, workdir) of a copy of the finished U-Net run, to spoil."""
+    model, workdir, _ = finished
+    if model == "gan":
+        pytest.skip("the U-Net's run is enough")
+    return model, shutil.copytree(workdir, tmp_path / "run")
+
+
+def test_a_run_is_a_folder_with_everything_in_it(finished):
+    model, workdir, report = finished
+    for name in training.WRITTEN:
+        assert (workdir / name).exists(), name
+    assert [file.name for file in sorted((workdir / "samples").iterdir())] == ["epoch-0001.png", "epoch-0002.png"]
+    saved = json.loads((workdir / "config.json").read_text())
+    assert saved["command"] == "the command" and saved["version"]
+    assert config.from_dict(saved["config"]) == tiny(model)
+    assert json.loads((workdir / "report.json").read_text()) == report
+    assert {row["name"] for row in report["rows"]} == {"grey", "median", model, "truth"}
+
+
+def test_history_has_a_header_and_a_row_an_epoch(finished):
+    rows = list(csv.DictReader((finished[1] / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert {"l1", "mae_lab", "acc_2", "acc_5", "val_l1", "val_mae_lab", "val_acc_2", "val_acc_5", "learning_rate"} <= set(rows[0])
+
+
+def test_the_sample_grid_is_grey_truth_prediction(finished):
+    grid = np.array(Image.open(finished[1] / "samples" / "epoch-0002.png"))
+    grey, truth, predicted = np.split(grid, 3, axis=1)
+    assert grid.shape == (8 * 96, 3 * 96, 3)
+    assert np.ptp(grey.astype(int), axis=-1).max() <= 1 < np.ptp(truth.astype(int), axis=-1).max()
+    lightness = [np.array(Image.fromarray(part).convert("L"), float) for part in (grey, truth, predicted)]
+    assert np.abs(lightness[0] - lightness[1]).mean() < 8  # luma is not L*, but near
+
+
+def test_best_keras_alone_colours(finished, tmp_path):
+    shutil.copy(finished[1] / "best.keras", tmp_path / "moved.keras")
+    colorizer = inference.load(tmp_path / "moved.keras")
+    assert colorizer.traits.render_size == 16 and not colorizer.traits.keeps_lightness
+    assert colorizer(np.full((1, 16, 32, 1), 50.0)).shape == (1, 16, 32, 3)
+
+
+def test_best_is_the_epoch_of_the_lowest_validation_l1(copied):
+    """Once nothing can be better, best.keras stays as it is while last.keras goes on."""
+    model, workdir = copied
+    before = (workdir / "best.keras").read_bytes()
+    path = newest(workdir)
+    with np.load(path) as saved:
+        contents = {**saved, "progress": json.dumps({**json.loads(str(saved["progress"])), "best": 0.0})}
+    np.savez(path, **contents)
+    training.train(dataclasses.replace(tiny(model), epochs=3), workdir)
+    assert (workdir / "best.keras").read_bytes() == before != (workdir / "last.keras").read_bytes()
+
+
+def test_stopping_and_going_on_equals_going_straight_through(finished, tmp_path):
+    """Stopped within an epoch, then in its validation, gone on to its end, and beyond it by a larger --epochs."""
+    model, straight, _ = finished
+    once = dataclasses.replace(tiny(model), epochs=1)
+    on_step = training._StepWatch.on_train_batch_end
+
+    def stop_at_the_second_step(self, batch, logs=None):
+        if self.progress.step == 1:
+            self.interrupt.set()
+        on_step(self, batch, logs)
+
+    def stop(self, batch, logs=None):
+        raise training.Interrupted
+
+    stops = [
+        (training._StepWatch, "on_train_batch_end", stop_at_the_second_step, 2),
+        (training._Interruptible, "on_test_batch_end", stop, 3),
+    ]
+    for callback, method, replacement, step in stops:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(training.Interrupted):
+            patch.setattr(callback, method, replacement)
+            training.train(once, tmp_path / "run")
+        assert newest(tmp_path / "run").name == f"epoch-0000-step-{step:06d}.npz"
+    training.train(once, tmp_path / "run")
+    training.train(tiny(model), tmp_path / "run")
+    assert_same_run(straight, tmp_path / "run")
+    assert len(list((tmp_path / "run/checkpoints").iterdir())) == training.KEPT_CHECKPOINTS
+
+
+def test_checkpoints_are_written_now_and_then_in_long_epochs(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(training, "save_checkpoint", lambda workdir, model, progress: saved.append((progress.epoch, progress.step)))
+    training.train(tiny("unet", checkpoint_minutes=0.0), tmp_path / "run")
+    assert saved == [(0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0)]
+
+
+def test_a_finished_run_only_shows_its_table_again(finished):
+    _, workdir, report = finished
+    before = {path: path.stat().st_mtime_ns for path in (workdir / "checkpoints").iterdir()}
+    assert training.train(tiny(finished[0]), workdir) == report
+    assert {path: path.stat().st_mtime_ns for path in (workdir / "checkpoints").iterdir()} == before
+
+
+def test_a_broken_checkpoint_is_passed_over_for_the_one_before(finished, copied, caplog):
+    model, workdir = copied
+    broken = newest(workdir)
+    broken.write_bytes(broken.read_bytes()[:1000])
+    training.train(tiny(model), workdir)
+    assert "unreadable" in caplog.text
+    assert_same_run(finished[1], workdir)
+
+
+def test_a_run_whose_checkpoints_are_all_broken_is_not_begun_anew_in_silence(copied):
+    model, workdir = copied
+    for path in (workdir / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ColorizerError, match="none can be read"):
+        training.train(tiny(model), workdir)
+
+
+def test_another_configuration_in_the_same_folder_is_an_error_that_names_the_keys(finished):
+    model, workdir, _ = finished
+    for difference in ({"batch_size": 4}, {"seed": 1, "l1_weight": 10.0}, {"epochs": 1}):
+        with pytest.raises(ColorizerError) as raised:
+            training.train(dataclasses.replace(tiny(model), **difference), workdir)
+        assert all(key in str(raised.value) for key in difference)
+        assert "flip" not in str(raised.value)
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(ColorizerError, match="neither empty nor a run"):
+        training.train(tiny(), tmp_path)
+    assert os.listdir(tmp_path) == ["letters.txt"]
+
+
+def test_the_plateau_rule_divides_both_rates_by_ten(tmp_path):
+    resolved = dataclasses.replace(tiny(), plateau_patience=2)
+    model = training.build_model(resolved)
+    progress = training.Progress()
+    rates = []
+    for watched in (1.0, 0.9, 0.8999, 0.95, 0.7, 0.7, 0.7, 0.7, 0.7):
+        training._plateau(resolved, model, progress, watched)
+        rates.append([float(optimizer.learning_rate) for optimizer in training.optimizers_of(model)])
+    np.testing.assert_allclose(rates, [[2e-4] * 2] * 3 + [[2e-5] * 2] * 3 + [[2e-6] * 2] * 2 + [[2e-7] * 2], rtol=1e-5)
+
+
+def test_without_validation_the_plateau_watches_the_training_loss(tmp_path, monkeypatch):
+    from colorizer import dataset
+
+    original = dataset.load
+    monkeypatch.setattr(
+        dataset, "load", lambda resolved: dataclasses.replace(original(resolved), validation=None, test=original(resolved).validation)
+    )
+    report = training.train(tiny(), tmp_path / "run")
+    rows = list(csv.DictReader((tmp_path / "run/history.csv").read_text().splitlines()))
+    assert report["split"] == "test" and "val_l1" not in rows[0]
+    with np.load(newest(tmp_path / "run")) as saved:
+        assert json.loads(str(saved["progress"]))["best"] == pytest.approx(min(float(row["l1"]) for row in rows))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(finished, tmp_path):
+    if finished[0] == "unet":
+        pytest.skip("the GAN's run is enough")
+    shutil.copytree(finished[1], tmp_path / "run")
+    good = newest(tmp_path / "run")
+    before = good.read_bytes()
+    original = training.build_model
+
+    def poisoned(*args, **kwargs):
+        model = original(*args, **kwargs)
+        steps = [0]
+        cost = model.adversarial_cost
+
+        def nan_at_the_second_step(logits):
+            steps[0] += 1
+            return cost(logits) + (float("nan") if steps[0] == 2 else 0.0)
+
+        model.adversarial_cost = nan_at_the_second_step
+        model.run_eagerly = True
+        return model
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ColorizerError, match="step 2 of epoch 3.*epoch-0002"):
+        patch.setattr(training, "build_model", poisoned)
+        training.train(dataclasses.replace(tiny(), epochs=3), tmp_path / "run")
+    assert newest(tmp_path / "run") == good and good.read_bytes() == before
+
+
+def test_a_full_disk_is_said_and_the_last_checkpoint_stays(copied, monkeypatch):
+    model, workdir = copied
+    kept = {path.name: path.read_bytes() for path in (workdir / "checkpoints").iterdir()}
+    monkeypatch.setattr(np, "savez", lambda file, **arrays: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ColorizerError, match="cannot be written .No space left on device."):
+        training.train(dataclasses.replace(tiny(model), epochs=3), workdir)
+    assert {path.name: path.read_bytes() for path in (workdir / "checkpoints").iterdir()} == kept
+
+
+def test_mixed_precision_keeps_its_variables_and_figures_in_float32(tmp_path):
+    training.train(tiny(precision="mixed_bfloat16"), tmp_path / "run")
+    assert all(array.dtype != "bfloat16" for array in arrays_of(newest(tmp_path / "run")).values())
+    assert float(list(csv.DictReader((tmp_path / "run/history.csv").read_text().splitlines()))[-1]["val_mae_lab"]) > 0
+
+
+def test_describe_trains_nothing_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = training.describe(tiny())
+    assert "generator parameters" in text and "steps in all" in text and "l1_weight" in text
+    assert os.listdir(tmp_path) == []
+
+
+# ---- as processes -----------------------------------------------------------------------------------------------------
+
+
+def test_kill_9_at_random_moments_changes_nothing(tmp_path):
+    """Two real kills, then the same command: bit for bit the run that nobody killed."""
+    arguments = [*TINY, "--epochs=3", "--steps_per_epoch=30", "--deterministic", "--set=checkpoint_minutes=0.005"]
+    began = time.monotonic()
+    whole = run_program(*arguments, f"--workdir={tmp_path / 'whole'}")
+    assert whole.returncode == 0, whole.stderr
+    taken = time.monotonic() - began
+    moments = random.Random(os.getpid())
+    killed = 0
+    for _ in range(2):
+        process = subprocess.Popen(
+            program(*arguments, f"--workdir={tmp_path / 'killed'}"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for(lambda process=process: (tmp_path / "killed/config.json").exists() or process.poll() is not None)
+        time.sleep(moments.uniform(0.2, 0.7) * taken)
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+    last = run_program(*arguments, f"--workdir={tmp_path / 'killed'}")
+    assert last.returncode == 0, last.stderr
+    assert killed
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+    assert (
+        json.loads((tmp_path / "whole/report.json").read_text())["rows"]
+        == json.loads((tmp_path / "killed/report.json").read_text())["rows"]
+    )
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    arguments = program(*TINY, "--epochs=500", f"--workdir={tmp_path / 'run'}")
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: (tmp_path / "run/history.csv").exists() or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "saved; the same command goes on" in said and "Traceback" not in said
+    with np.load(newest(tmp_path / "run")) as saved:
+        assert json.loads(str(saved["progress"]))["epoch"] >= 1
+
+
+@pytest.mark.parametrize("model", ["gan", "unet"])
+def test_two_replicas_learn_what_one_device_learns(model):
+    """In a process of its own, which splits the CPU into two logical devices."""
+    result = subprocess.run([sys.executable, os.path.join(TOP, "tests", "replicas.py"), model], capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
