@@ -6,6 +6,7 @@ Networks", 2018 (arXiv 1803.05400). Imports nothing heavy, so that `--help` is q
 
 import ast
 import dataclasses
+import os
 
 from colorizer import ColorizerError
 
@@ -110,6 +111,8 @@ def resolve(recipe, dataset, model, overrides):
         raise ColorizerError(f"image_size={config.image_size}: the images of cifar10 are 32 pixels wide")
     if config.dataset == "folder" and not config.data_dir:
         raise ColorizerError("--dataset=folder needs --data_dir, the folder of pictures")
+    if config.dataset == "folder" and not os.path.isdir(os.path.expanduser(config.data_dir)):
+        raise ColorizerError(f"--data_dir={config.data_dir}: no such folder")
     return config
 
 

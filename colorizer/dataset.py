@@ -57,6 +57,10 @@ class Data:
     grey_left_out: typing.Callable
     fingerprint: str
 
+    def splits(self):
+        """{"training": Split, "validation": Split or None, "test": Split or None}."""
+        return {"training": self.train, "validation": self.validation, "test": self.test}
+
 
 def load(config):
     """The Data that a Config names. Raises ColorizerError where they are missing, empty or unreadable."""
@@ -289,10 +293,15 @@ def _prepared(name, data_dir, page):
     """The TFDS builder, its data on disk: at once where they are there, else downloaded with TFDS's progress."""
     import tensorflow_datasets as tfds
 
+    # of an absent data set TFDS warns in words of its own
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
     try:
         builder = tfds.builder(name, data_dir=os.path.expanduser(data_dir) or None, try_gcs=False)
     except Exception as error:  # TFDS lets everything through that a broken folder can cause
         raise ColorizerError(f"{data_dir}: not a TFDS folder ({error})") from error
+    finally:
+        logging.set_verbosity(verbosity)
     if builder.is_prepared():
         return builder
     where = f"{name} is not in {builder.data_dir}"
@@ -308,7 +317,7 @@ def _prepared(name, data_dir, page):
     return builder
 
 
-def _answers(page, seconds=8):
+def _answers(page, seconds=5):
     import requests
 
     def ask():
@@ -331,8 +340,6 @@ def _answers(page, seconds=8):
 def _folder(config):
     """Any tree of pictures: its own train/ and val/ (or validation/) and test/, or a tenth by file name as validation."""
     top = pathlib.Path(config.data_dir).expanduser()
-    if not top.is_dir():
-        raise ColorizerError(f"--data_dir={config.data_dir}: no such folder")
     own = {name: images.find(top / name) for name in ("train", "val", "validation", "test") if (top / name).is_dir()}
     if "train" not in own:
         own = {"train": images.find(top)}

@@ -1,10 +1,9 @@
-"""Figures of merit, per image, and the trivial predictors. Definitions of record: docs/metrics.md.
+"""Figures of merit, per image, and the trivial predictors. What they mean: docs/paper.md.
 
 Functions take the truth and the prediction, [B, H, W, 3], and give one value an image, [B], over `xp` (numpy or keras.ops).
 """
 
 import numpy as np
-from keras import metrics, ops
 
 from colorizer import color
 
@@ -39,6 +38,8 @@ def colorfulness(rgb):
 
 def streaming_metrics():
     """Keras metrics over scaled Lab, means over images: mae_lab, acc_2, acc_5, and l1 (the cost of Eq. 7, which plateau and best watch)."""
+    from keras import metrics, ops  # here, as the rest of this module needs numpy alone
+
     units = color.unscale
     return [
         metrics.MeanMetricWrapper(lambda y, h: ops.mean(ops.abs(h - y), axis=(1, 2, 3)), name="l1"),

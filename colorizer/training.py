@@ -53,6 +53,7 @@ def train(config, workdir, command=""):
     with strategy.scope():
         model = build_model(config, synchronized=strategy.num_replicas_in_sync > 1)
     progress = restore_newest(workdir, model)
+    print(_introduction(config, data, steps, model, strategy))
     write_history(workdir, progress)
     if progress.epoch < config.epochs:
         (workdir / "report.json").unlink(missing_ok=True)
@@ -63,24 +64,34 @@ def train(config, workdir, command=""):
 
 
 def describe(config):
-    """What `train` would do, as text."""
+    """What `train` would do, as text: the configuration, parameters, examples, steps. Trains and writes nothing."""
     config = on_this_machine(config)
     data = dataset.load(config)
     steps = dataset.steps_per_epoch(config, data)
     model = build_model(config)
-    parameters = {
-        network.name: network.count_params() for network in (generator_of(model), getattr(model, "discriminator", None)) if network
-    }
-    counts = {name: getattr(data, name).count if getattr(data, name) else 0 for name in ("train", "validation", "test")}
     facts = {
         **dataclasses.asdict(config),
-        **{f"{name} parameters": f"{count:,}" for name, count in parameters.items()},
-        **{f"{name} examples": f"{count:,}" for name, count in counts.items()},
+        **{f"{network.name} parameters": f"{network.count_params():,}" for network in networks_of(model)},
+        **{f"{name} examples": f"{split.count:,}" if split else "none" for name, split in data.splits().items()},
         "grey images left out of training": data.grey_left_out(),
         "steps an epoch": steps,
         "steps in all": steps * config.epochs,
     }
     return "\n".join(f"{name:34}{value}" for name, value in facts.items())
+
+
+def _introduction(config, data, steps, model, strategy):
+    """The line that opens a run."""
+    examples = ", ".join(f"{split.count:,} {name}" for name, split in data.splits().items() if split)
+    parameters = ", ".join(f"{network.name} {network.count_params() / 1e6:.1f} M" for network in networks_of(model))
+    grey = data.grey_left_out()
+    return "; ".join([
+        f"{config.model} on {config.dataset}, {config.image_size} px",
+        f"{examples} examples" + (f" ({grey:,} grey ones left out of training)" if grey else ""),
+        f"{steps} steps an epoch",
+        f"parameters: {parameters}",
+        f"{config.precision} on {strategy.num_replicas_in_sync} {'GPU' if tf.config.list_logical_devices('GPU') else 'CPU'}",
+    ])  # fmt: skip
 
 
 # ---- the machine ------------------------------------------------------------------------------------------------------
@@ -97,7 +108,7 @@ def on_this_machine(config):
 
 
 def _fastest_precision():
-    """bfloat16 on GPUs that have it and on CPUs with AMX; float16 on older tensor cores; float32 else (docs/benchmarks.md)."""
+    """bfloat16 on GPUs that have it and on CPUs with AMX; float16 on older tensor cores; float32 else (benchmarks/train_step.py)."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
@@ -145,6 +156,11 @@ def _adam(config):
 def generator_of(model):
     """The network that colours."""
     return getattr(model, "generator", model)
+
+
+def networks_of(model):
+    """Every network of the model."""
+    return [model.generator, model.discriminator] if hasattr(model, "discriminator") else [model]
 
 
 def optimizers_of(model):
@@ -233,7 +249,7 @@ def _plateau(config, model, progress, watched):
         progress.plateau_wait = 0
         for optimizer in optimizers_of(model):
             optimizer.learning_rate = float(optimizer.learning_rate) * config.plateau_factor
-        logging.info("no fall of L1 for %d epochs: learning rate is now %g", config.plateau_patience, float(optimizer.learning_rate))
+        print(f"no fall of L1 for {config.plateau_patience} epochs: the learning rate is now {float(optimizer.learning_rate):.3g}")
 
 
 def sample_grid(colorizer, split, count=GRID_IMAGES):
@@ -342,7 +358,7 @@ def open_run(workdir, config, data, command):
             differing.append("the files of data_dir")
         if differing:
             raise ColorizerError(f"{workdir} was begun with another configuration: {'; '.join(differing)}. Name another --workdir")
-    elif workdir.exists() and any(workdir.iterdir()):
+    elif workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
         raise ColorizerError(f"{workdir}: neither empty nor a run (it has no config.json). Name another --workdir")
     contents = {"config": dataclasses.asdict(config), "data": data.fingerprint, "version": __version__, "command": command}
     _write_text(path, json.dumps(contents, indent=1) + "\n")
@@ -379,7 +395,7 @@ def restore_newest(workdir, model):
             continue
         for variable, value in zip(_variables(model), values):
             variable.assign(value)
-        logging.info("going on from %s", path)
+        print(f"going on after epoch {progress.epoch}" + (f" and {progress.step} steps" if progress.step else ""))
         return progress
     if checkpoints:
         raise ColorizerError(f"{workdir / 'checkpoints'}: none can be read or fits this version; name another --workdir to begin anew")

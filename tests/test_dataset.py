@@ -238,7 +238,7 @@ def test_unreadable_files_are_left_out_counted_and_named(folder_of, caplog):
 
 def test_a_folder_without_a_readable_picture_is_an_error(tmp_path, folder_of):
     with pytest.raises(ColorizerError, match="no such folder"):
-        dataset.load(configured("folder", tmp_path / "absent"))
+        configured("folder", tmp_path / "absent")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ColorizerError, match="no training pictures"):
         dataset.load(configured("folder", tmp_path / "empty"))
