@@ -20,6 +20,7 @@ import signal
 import sys
 import threading
 import time
+import typing
 import zipfile
 
 import keras
@@ -41,6 +42,20 @@ class Interrupted(Exception):
     """Ctrl-C or SIGTERM arrived; everything is saved."""
 
 
+@dataclasses.dataclass
+class Run:
+    """What an epoch works with."""
+
+    config: configuration.Config
+    workdir: pathlib.Path
+    data: dataset.Data
+    steps: int  # an epoch
+    model: keras.Model
+    predict: typing.Callable  # scaled lightness -> scaled Lab, on one device
+    progress: "Progress"
+    interrupt: threading.Event
+
+
 def train(config, workdir, command=""):
     """Trains, or goes on training, the run in `workdir`; gives the report. Raises ColorizerError, Interrupted."""
     workdir = pathlib.Path(workdir)
@@ -58,8 +73,9 @@ def train(config, workdir, command=""):
     if progress.epoch < config.epochs:
         (workdir / "report.json").unlink(missing_ok=True)
     with graceful_interrupts() as interrupt:
+        run = Run(config, workdir, data, steps, model, predictor_of(model), progress, interrupt)
         while progress.epoch < config.epochs:
-            train_epoch(config, workdir, data, steps, model, progress, interrupt)
+            train_epoch(run)
     return finish(config, workdir, data, command)
 
 
@@ -120,9 +136,12 @@ def _fastest_precision():
 def strategy_of(config):
     """All GPUs of the machine where there are several (or `mirrored` says so), else the one device."""
     gpus = tf.config.list_logical_devices("GPU")
-    if config.strategy == "mirrored" or (config.strategy == "auto" and len(gpus) > 1):
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
+    if config.strategy == "one_device" or (config.strategy == "auto" and len(gpus) < 2):
+        return tf.distribute.get_strategy()
+    devices = gpus or tf.config.list_logical_devices("CPU")
+    if config.batch_size % len(devices):
+        raise ColorizerError(f"batch_size={config.batch_size}: must be a multiple of the {len(devices)} devices that share it")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
 # ---- the model --------------------------------------------------------------------------------------------------------
@@ -158,6 +177,16 @@ def generator_of(model):
     return getattr(model, "generator", model)
 
 
+def predictor_of(model):
+    """scaled lightness [B, H, W, 1] -> scaled Lab [B, H, W, 3] of the generator as it is at the time of the call.
+
+    On one device, whatever the strategy: Keras's own predict would run the batch on every replica, and its evaluate fails on a
+    last batch that leaves a replica without an example.
+    """
+    generator = generator_of(model)
+    return tf.function(lambda scaled_lightness: generator(scaled_lightness, training=False), reduce_retracing=True)
+
+
 def networks_of(model):
     """Every network of the model."""
     return [model.generator, model.discriminator] if hasattr(model, "discriminator") else [model]
@@ -183,55 +212,54 @@ class Progress:
     plateau_wait: int = 0
 
 
-def train_epoch(config, workdir, data, steps, model, progress, interrupt):
+def train_epoch(run):
     """The rest of an epoch, and what follows it: figures, best.keras, learning rates, samples, history, checkpoint."""
-    if progress.step < steps:
-        batches = dataset.training_batches(config, data, progress.epoch, steps, progress.step)
-        model.fit(batches, epochs=config.epochs, initial_epoch=progress.epoch, steps_per_epoch=steps - progress.step, shuffle=False,
-                  callbacks=[_StepWatch(config, workdir, progress, interrupt)], verbose="auto" if sys.stdout.isatty() else 2)  # fmt: skip
-    logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+    config, workdir, data, progress = run.config, run.workdir, run.data, run.progress
+    if progress.step < run.steps:
+        batches = dataset.training_batches(config, data, progress.epoch, run.steps, progress.step)
+        run.model.fit(batches, epochs=config.epochs, initial_epoch=progress.epoch, steps_per_epoch=run.steps - progress.step,
+                      callbacks=[_StepWatch(run)], shuffle=False, verbose="auto" if sys.stdout.isatty() else 2)  # fmt: skip
+    logs = {name: float(value) for name, value in run.model.get_metrics_result().items()}
     if data.validation is not None:
-        logs |= _validation(config, workdir, data, model, progress, interrupt)
-    logs["learning_rate"] = float(optimizers_of(model)[0].learning_rate)
+        logs |= _validation(run)
+    logs["learning_rate"] = _rate(optimizers_of(run.model)[0])
 
     watched = logs["val_l1" if data.validation else "l1"]
     judged = data.validation or data.train
-    generator = generator_of(model)
     traits = inference.Traits(config.image_size, networks.stride_of(networks.unit_widths(config.image_size, config.width)))
-    traits = dataclasses.replace(traits, gain=_gain(generator, traits, judged, config))
+    traits = dataclasses.replace(traits, gain=_gain(inference.Colorizer(run.predict, traits), judged, config.batch_size))
+    generator = generator_of(run.model)
     if watched < progress.best:
         progress.best = watched
         inference.save(workdir / "best.keras", generator, traits)
     inference.save(workdir / "last.keras", generator, traits)
-    _plateau(config, model, progress, watched)
+    _plateau(config, run.model, progress, watched)
 
     progress.epoch, progress.step = progress.epoch + 1, 0
     progress.history.append({"epoch": progress.epoch, **logs})
-    grid = sample_grid(inference.Colorizer(generator.predict_on_batch, traits), judged)
+    grid = sample_grid(inference.Colorizer(run.predict, traits), judged)
     images.write_png(workdir / "samples" / f"epoch-{progress.epoch:04d}.png", grid)
     write_history(workdir, progress)
     _log_to_tensorboard(workdir, progress.epoch, logs, grid)
-    save_checkpoint(workdir, model, progress)
+    save_checkpoint(workdir, run.model, progress)
 
 
-def _validation(config, workdir, data, model, progress, interrupt):
-    training_state = [_value(variable) for variable in model.metrics_variables]
-    batches = dataset.evaluation_batches(data.validation, config.batch_size)
-    try:
-        figures = model.evaluate(batches, verbose=0, return_dict=True, callbacks=[_Interruptible(interrupt)])
-    except Interrupted:
-        for variable, value in zip(model.metrics_variables, training_state):
-            variable.assign(value)
-        save_checkpoint(workdir, model, progress)
-        raise
-    return {f"val_{name}": float(figures[name]) for name in ("l1", "mae_lab", "acc_2", "acc_5")}
+def _validation(run):
+    figures = metrics.streaming_metrics()
+    for scaled_lightness, scaled_lab in dataset.evaluation_batches(run.data.validation, run.config.batch_size):
+        predicted = run.predict(scaled_lightness)
+        for figure in figures:
+            figure.update_state(scaled_lab, predicted)
+        if run.interrupt.is_set():
+            save_checkpoint(run.workdir, run.model, run.progress)
+            raise Interrupted
+    return {f"val_{figure.name}": float(figure.result()) for figure in figures}
 
 
-def _gain(generator, traits, split, config):
+def _gain(colorizer, split, batch_size):
     """The vividness gain, fitted on the first pictures of a part of the data."""
-    colorizer = inference.Colorizer(generator.predict_on_batch, traits)
     labs, pixels = [], 0
-    for _, scaled_lab in dataset.evaluation_batches(split, config.batch_size):
+    for _, scaled_lab in dataset.evaluation_batches(split, batch_size):
         labs.append(color.unscale(np.asarray(scaled_lab)))
         pixels += math.prod(scaled_lab.shape[:3])
         if pixels >= GAIN_PIXELS:
@@ -248,8 +276,8 @@ def _plateau(config, model, progress, watched):
     if progress.plateau_wait >= config.plateau_patience:
         progress.plateau_wait = 0
         for optimizer in optimizers_of(model):
-            optimizer.learning_rate = float(optimizer.learning_rate) * config.plateau_factor
-        print(f"no fall of L1 for {config.plateau_patience} epochs: the learning rate is now {float(optimizer.learning_rate):.3g}")
+            optimizer.learning_rate = _rate(optimizer) * config.plateau_factor
+        print(f"no fall of L1 for {config.plateau_patience} epochs: the learning rate is now {_rate(optimizer):.3g}")
 
 
 def sample_grid(colorizer, split, count=GRID_IMAGES):
@@ -267,47 +295,39 @@ def sample_grid(colorizer, split, count=GRID_IMAGES):
 class _StepWatch(keras.callbacks.Callback):
     """After each step: stop at nan, at an interrupt, save now and then. `fit` is kept to the one epoch."""
 
-    def __init__(self, config, workdir, progress, interrupt):
+    def __init__(self, run):
         super().__init__()
-        self.config, self.workdir, self.progress, self.interrupt = config, workdir, progress, interrupt
+        self.run = run
         self.saved_at = time.monotonic()
 
     def on_train_begin(self, logs=None):
         self.restored = [_value(variable) for variable in self.model.metrics_variables]
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.progress.step:  # fit has just reset the means of the steps before the checkpoint
+        if self.run.progress.step:  # fit has just reset the means of the steps before the checkpoint
             for variable, value in zip(self.model.metrics_variables, self.restored):
                 variable.assign(value)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.progress.step += 1
+        workdir, progress = self.run.workdir, self.run.progress
+        progress.step += 1
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad:
-            newest = max((self.workdir / "checkpoints").glob("*.npz"), default=None, key=_order)
+            newest = max((workdir / "checkpoints").glob("*.npz"), default=None, key=_order)
             raise ColorizerError(
-                f"{', '.join(bad)} not finite at step {self.progress.step} of epoch {self.progress.epoch + 1}; "
+                f"{', '.join(bad)} not finite at step {progress.step} of epoch {progress.epoch + 1}; "
                 + (f"{newest} is the last good checkpoint; " if newest else "no checkpoint yet; ")
                 + "a lower --learning_rate or --precision=float32, in another --workdir, may help"
             )
-        if self.interrupt.is_set() or time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
-            save_checkpoint(self.workdir, self.model, self.progress)
+        interrupted = self.run.interrupt.is_set()
+        if interrupted or time.monotonic() - self.saved_at > 60 * self.run.config.checkpoint_minutes:
+            save_checkpoint(workdir, self.model, progress)
             self.saved_at = time.monotonic()
-        if self.interrupt.is_set():
+        if interrupted:
             raise Interrupted
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.stop_training = True  # after this one of config.epochs
-
-
-class _Interruptible(keras.callbacks.Callback):
-    def __init__(self, interrupt):
-        super().__init__()
-        self.interrupt = interrupt
-
-    def on_test_batch_end(self, batch, logs=None):
-        if self.interrupt.is_set():
-            raise Interrupted
 
 
 @contextlib.contextmanager
@@ -409,6 +429,10 @@ def _order(path):
 def _variables(model):
     """All that a step reads or changes: weights, batch statistics, dropout's seeds, both optimizers, the running means."""
     return [*model.variables, *model.metrics_variables, *(variable for opt in optimizers_of(model) for variable in opt.variables)]
+
+
+def _rate(optimizer):
+    return float(_value(optimizer.learning_rate))
 
 
 def _value(variable):

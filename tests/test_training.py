@@ -118,23 +118,23 @@ def test_stopping_and_going_on_equals_going_straight_through(finished, tmp_path)
     """Stopped within an epoch, then in its validation, gone on to its end, and beyond it by a larger --epochs."""
     model, straight, _ = finished
     once = dataclasses.replace(tiny(model), epochs=1)
-    on_step = training._StepWatch.on_train_batch_end
+    on_step, validation = training._StepWatch.on_train_batch_end, training._validation
 
     def stop_at_the_second_step(self, batch, logs=None):
-        if self.progress.step == 1:
-            self.interrupt.set()
+        if self.run.progress.step == 1:
+            self.run.interrupt.set()
         on_step(self, batch, logs)
 
-    def stop(self, batch, logs=None):
-        raise training.Interrupted
+    def stop_in_validation(run):
+        run.interrupt.set()
+        validation(run)
 
-    stops = [
+    for owner, method, replacement, step in (
         (training._StepWatch, "on_train_batch_end", stop_at_the_second_step, 2),
-        (training._Interruptible, "on_test_batch_end", stop, 3),
-    ]
-    for callback, method, replacement, step in stops:
+        (training, "_validation", stop_in_validation, 3),
+    ):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(training.Interrupted):
-            patch.setattr(callback, method, replacement)
+            patch.setattr(owner, method, replacement)
             training.train(once, tmp_path / "run")
         assert newest(tmp_path / "run").name == f"epoch-0000-step-{step:06d}.npz"
     training.train(once, tmp_path / "run")
@@ -308,9 +308,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
 
 
 @pytest.mark.parametrize("model", ["gan", "unet"])
-def test_two_replicas_learn_what_one_device_learns(model):
+def test_two_replicas_learn_what_one_device_learns(model, tmp_path):
     """In a process of its own, which splits the CPU into two logical devices."""
-    result = subprocess.run([sys.executable, os.path.join(TOP, "tests", "replicas.py"), model], capture_output=True, text=True, timeout=240)
+    result = subprocess.run(
+        [sys.executable, os.path.join(TOP, "tests", "replicas.py"), model, tmp_path], capture_output=True, text=True, timeout=240
+    )
     assert result.returncode == 0, result.stdout + result.stderr
 
 
