@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install train test lint format bench clean
+.PHONY: install train test lint format bench
 
 install: .venv/.installed
 
@@ -15,7 +15,7 @@ train: install
 	$(BIN)/python train.py
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ A picture flows one way; a module imports only from the ones above it.
 
     config       what a run depends on; the recipes
     color        sRGB <-> L*a*b*, scaling, gamut mapping
-    rendering    the shape that the network sees; the picture's own lightness put back
+    rendering    the picture's own lightness put back; vividness
     images       files <-> arrays, whole-or-nothing writes
     dataset      data sets -> batches of scaled Lab
     networks     generator and discriminator

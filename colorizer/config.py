@@ -109,6 +109,8 @@ def resolve(recipe, dataset, model, overrides):
         raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 16, the stride of the smallest U-Net")
     if config.dataset == "cifar10" and config.image_size != 32:
         raise ColorizerError(f"image_size={config.image_size}: the images of cifar10 are 32 pixels wide")
+    if config.dataset == "sample" and config.data_dir:
+        raise ColorizerError(f"data_dir={config.data_dir}: --dataset=sample has no folder; --dataset=folder for pictures of your own")
     if config.dataset == "folder" and not config.data_dir:
         raise ColorizerError("--dataset=folder needs --data_dir, the folder of pictures")
     if config.dataset == "folder" and not os.path.isdir(os.path.expanduser(config.data_dir)):
@@ -135,7 +137,7 @@ def parse_settings(settings):
             continue
         try:
             values[key] = ast.literal_eval({"true": "True", "false": "False"}.get(text.lower(), text))
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError):
             pass  # stays text, which is the wrong type
         if types[key] is float and type(values[key]) is int:
             values[key] = float(values[key])

@@ -4,13 +4,14 @@ Training order is a function of (seed, epoch), augmentation of (seed, epoch, pla
 epoch can be begun anew. Evaluation goes through every example once, in order, and changes nothing.
 """
 
-import concurrent.futures
+import contextlib
 import dataclasses
 import importlib.util
 import math
 import os
 import pathlib
 import sys
+import threading
 import typing
 import warnings
 import zlib
@@ -33,7 +34,7 @@ SHUFFLE_BUFFER = 8192  # places365: encoded pictures, about 30 KB each
 class Split:
     """One part of a data set. Examples are uint8 sRGB [size, size, 3].
 
-    count: examples in one pass.
+    count: examples in one pass; of a data set that is read as it is needed, before grey ones are left out.
     in_order: () -> Dataset of every example once.
     shuffled: (seed, epoch, examples, skip) -> Dataset of the epoch's `examples` less the first `skip`.
     """
@@ -317,21 +318,21 @@ def _prepared(name, data_dir, page):
     return builder
 
 
-def _answers(page, seconds=5):
+def _answers(page, seconds=4):
     import requests
 
-    def ask():
-        return requests.head(page, timeout=seconds, allow_redirects=True)
+    answered = threading.Event()
 
-    # a thread, as looking up the name has no time-out of its own
-    pool = concurrent.futures.ThreadPoolExecutor(1)
-    try:
-        pool.submit(ask).result(timeout=seconds)
-        return True
-    except (requests.RequestException, concurrent.futures.TimeoutError):
-        return False
-    finally:
-        pool.shutdown(wait=False)
+    def ask():
+        with contextlib.suppress(requests.RequestException):
+            requests.head(page, timeout=seconds, allow_redirects=True)
+            answered.set()
+
+    # a thread, as looking up the name has no time-out of its own; a daemon, or the program would wait for it at its end
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return answered.is_set()
 
 
 # ---- folder -----------------------------------------------------------------------------------------------------------
@@ -340,9 +341,9 @@ def _answers(page, seconds=5):
 def _folder(config):
     """Any tree of pictures: its own train/ and val/ (or validation/) and test/, or a tenth by file name as validation."""
     top = pathlib.Path(config.data_dir).expanduser()
-    own = {name: images.find(top / name) for name in ("train", "val", "validation", "test") if (top / name).is_dir()}
+    own = {name: _shuffled_by_name(images.find(top / name)) for name in ("train", "val", "validation", "test") if (top / name).is_dir()}
     if "train" not in own:
-        own = {"train": images.find(top)}
+        own = {"train": _shuffled_by_name(images.find(top))}
     validation = own.get("val") or own.get("validation")
     if not validation:
         own["train"], validation = _split_by_name(own["train"])
@@ -358,17 +359,26 @@ def _folder(config):
             raise ColorizerError(
                 f"{top}: all {grey} training pictures are grey, so there is no colour to learn (--set skip_grey=false keeps them)"
             )
-    listing = "\n".join(f"{file.path.relative_to(top)} {file.size}" for part in files if part for file in part)
-    return Data(*(part and _split_of_files(part, config) for part in files), lambda: grey, f"{zlib.crc32(listing.encode()):08x}")
+    listing = b"\n".join(os.fsencode(file.path.relative_to(top)) + b" %d" % file.size for part in files if part for file in part)
+    return Data(*(part and _split_of_files(part, config) for part in files), lambda: grey, f"{zlib.crc32(listing):08x}")
+
+
+def _rank(file):
+    return zlib.crc32(os.fsencode(file.name))  # not str.encode: a name need not be UTF-8
+
+
+def _shuffled_by_name(files):
+    """In an order that has nothing to do with folders, so that the first N are of every kind; other files change nothing."""
+    return sorted(files, key=_rank)
 
 
 def _split_by_name(files):
     """(training, validation): about a tenth of the files, by a hash of the name, so that other files change nothing."""
-    rank = {file: zlib.crc32(file.name.encode()) for file in files}
-    validation = [file for file in files if rank[file] % 10 == 0]
+    validation = [file for file in files if _rank(file) % 10 == 0]
     if not validation or len(validation) == len(files):
-        validation = sorted(files, key=rank.get)[:1]
-    return [file for file in files if file not in set(validation)], validation
+        validation = files[:1]
+    held_out = set(validation)
+    return [file for file in files if file not in held_out], validation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -385,11 +395,16 @@ def _usable(paths, top, part):
     files, reasons = [], {}
     for path in tqdm.tqdm(paths, f"{part} pictures: headers", unit="", leave=False, disable=_quiet(paths)):
         try:
-            form, orientation = images.probe(path)
-            files.append(_File(path, path.stat().st_size, orientation, form not in images.TENSORFLOW_FORMATS, False))
+            by_tensorflow, orientation = images.probe(path)
+            files.append(_File(path, path.stat().st_size, orientation, not by_tensorflow, False))
         except ColorizerError as error:
             reasons[path] = error
     checked = _decodable(files)
+    # some that TensorFlow does not read after all Pillow does: animated WebP
+    refused = [dataclasses.replace(file, by_pillow=True) for file in files if file.path not in checked and not file.by_pillow]
+    checked |= _decodable(refused)
+    pillows = {file.path: file for file in refused}
+    files = [pillows.get(file.path, file) for file in files]
     reasons |= {file.path: f"{file.path}: cannot be decoded" for file in files if file.path not in checked}
     for path in sorted(reasons):
         logging.warning("left out: %s", reasons[path])
@@ -424,7 +439,7 @@ def _quiet(files):
 
 
 def _columns(files):
-    return [str(file.path) for file in files], [file.by_pillow for file in files], [file.orientation for file in files]
+    return [os.fsencode(file.path) for file in files], [file.by_pillow for file in files], [file.orientation for file in files]
 
 
 def _split_of_files(files, config):
@@ -441,7 +456,7 @@ def _split_of_files(files, config):
 
 def _decode_file(path, by_pillow, jpeg_ratio=1):
     def pillow():
-        rgb = tf.numpy_function(lambda name: images.read_rgb(name.decode()), [path], tf.uint8, stateful=False)
+        rgb = tf.numpy_function(lambda name: images.read_rgb(os.fsdecode(name)), [path], tf.uint8, stateful=False)
         return tf.ensure_shape(rgb, [None, None, 3])
 
     return tf.cond(by_pillow, pillow, lambda: _decode(tf.io.read_file(path), jpeg_ratio))

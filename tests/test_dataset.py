@@ -1,6 +1,7 @@
 """What the networks are fed: every example, the right ones, in a repeatable order."""
 
 import collections
+import os
 import time
 from unittest import mock
 
@@ -8,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from PIL import Image
+from PIL import Image, ImageOps
 
-from colorizer import ColorizerError, color, config, dataset
+from colorizer import ColorizerError, color, config, dataset, images
 
 
 def pictures_of(split, **shuffle):
@@ -278,6 +279,11 @@ def test_validation_takes_the_centre_and_training_moves_about(tmp_path):
     assert (means > 150).any(axis=0).all()
 
 
+def as_pillow_reads(path):
+    with Image.open(path) as picture:
+        return np.array(picture.convert("RGB"))
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "gif", "webp", "tif", "ppm"])
 def test_every_format_is_read_as_pillow_reads_it(tmp_path, rng, suffix):
     """TensorFlow's decoders and Pillow's."""
@@ -286,15 +292,13 @@ def test_every_format_is_read_as_pillow_reads_it(tmp_path, rng, suffix):
         smooth = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype="uint8")).resize((64, 64), Image.Resampling.BICUBIC)
         smooth.save(tmp_path / part / f"a.{suffix}")
     data = dataset.load(configured("folder", tmp_path, image_size=64))
-    np.testing.assert_array_equal(pictures_of(data.validation)[0], np.array(Image.open(tmp_path / f"val/a.{suffix}").convert("RGB")))
+    np.testing.assert_array_equal(pictures_of(data.validation)[0], as_pillow_reads(tmp_path / f"val/a.{suffix}"))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["jpg", "tif"])
 def test_exif_orientation_is_honoured_once(tmp_path, rng, orientation, suffix):
     """A phone's portrait is stored lying down."""
-    from PIL import ImageOps
-
     exif = Image.Exif()
     exif[0x0112] = orientation
     for part in ("train", "val"):
@@ -302,8 +306,9 @@ def test_exif_orientation_is_honoured_once(tmp_path, rng, orientation, suffix):
         blocks = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype="uint8")).resize((32, 32), Image.Resampling.NEAREST)
         blocks.save(tmp_path / part / f"a.{suffix}", exif=exif)
     data = dataset.load(configured("folder", tmp_path, image_size=32))
-    upright = ImageOps.exif_transpose(Image.open(tmp_path / f"val/a.{suffix}"))
-    np.testing.assert_array_equal(pictures_of(data.validation)[0], np.array(upright.convert("RGB")))
+    with Image.open(tmp_path / f"val/a.{suffix}") as picture:
+        upright = np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+    np.testing.assert_array_equal(pictures_of(data.validation)[0], upright)
 
 
 def test_a_batch_larger_than_the_data_is_an_error(cifar10):
@@ -319,3 +324,47 @@ def test_the_fingerprint_of_a_folder_follows_its_files(folder_of):
     assert dataset.load(resolved).fingerprint == before
     folder_of({"train/c.png": (20, 20)})
     assert dataset.load(resolved).fingerprint != before
+
+
+def test_a_bmp_with_a_palette_has_its_colours(tmp_path, rng):
+    """TensorFlow's decoder gives the indices as grey."""
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype="uint8")).quantize(16).save(tmp_path / part / "a.bmp")
+    data = dataset.load(configured("folder", tmp_path, image_size=32))
+    np.testing.assert_array_equal(pictures_of(data.validation)[0], as_pillow_reads(tmp_path / "val/a.bmp"))
+
+
+def test_an_animated_webp_counts_by_its_first_frame(tmp_path, rng):
+    frames = [Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype="uint8")) for _ in range(2)]
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        frames[0].save(tmp_path / part / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    data = dataset.load(configured("folder", tmp_path, image_size=32))
+    np.testing.assert_array_equal(pictures_of(data.validation)[0], np.array(frames[0]))
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.png", "日本.png".encode(), b"new\nline.png", b"a b 'c'.png"])
+def test_odd_file_names_are_read(tmp_path, rng, name):
+    for part in (b"train", b"val"):
+        folder = os.path.join(os.fsencode(tmp_path), part)
+        os.mkdir(folder)
+        with open(os.path.join(folder, name), "wb") as file:
+            Image.fromarray(rng.integers(0, 256, (20, 20, 3), dtype="uint8")).save(file, format="PNG")
+    data = dataset.load(configured("folder", tmp_path, image_size=32))
+    assert pictures_of(data.train).shape == (1, 32, 32, 3)
+
+
+def test_the_first_examples_are_of_every_folder(folder_of):
+    """Not the first folder's: what looks at the first few only (median, gain, samples) would be biased."""
+    folder = folder_of({f"train/{kind}/{kind}{i}.png": (16, 16) for kind in "abcd" for i in range(20)} | {"val/v.png": (16, 16)})
+    files = dataset._shuffled_by_name(images.find(folder / "train"))
+    assert {file.parent.name for file in files[:20]} == set("abcd")
+
+
+def test_linked_folders_are_followed_but_not_in_circles(folder_of, tmp_path):
+    elsewhere = folder_of({"x.png": (9, 9), "y.png": (9, 9)}, "elsewhere")
+    folder = folder_of({"z.png": (9, 9)})
+    (folder / "link").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    assert sorted(path.name for path in images.find(folder)) == ["x.png", "y.png", "z.png"]

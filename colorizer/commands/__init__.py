@@ -1,7 +1,6 @@
 """What the programs share: flags of their own, `--help`, and one line for each error that a person can mend."""
 
 import contextlib
-import logging
 import os
 import sys
 
@@ -10,14 +9,14 @@ from absl import flags
 from colorizer import ColorizerError
 
 
-def run(main, program, manual, values, argv=None):
+def run(main, manual, values):
     """Parses the flags of `values` and calls main(); exits 0, or 1 after an error of the user's, or 130 after an interrupt.
 
     `manual` is what --help prints above the flags. absl's own app.run exits 1 after --help and hides other modules' flags.
     """
-    argv = sys.argv if argv is None else argv
+    program = os.path.basename(sys.argv[0])
     try:
-        rest = values(argv)
+        rest = values(sys.argv)
         if values.help:
             print(f"{manual.strip()}\n\nFlags:\n{values.get_help(prefix='  ')}")
             sys.exit(0)
@@ -28,13 +27,11 @@ def run(main, program, manual, values, argv=None):
         main()
     except flags.Error as error:
         sys.exit(f"{program}: {error} ({program} --help lists the flags)".replace("FATAL Flags parsing error: ", ""))
-    except ColorizerError as error:
+    except (ColorizerError, OSError) as error:
         sys.exit(f"{program}: {error}")
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)
-    finally:
-        logging.shutdown()
 
 
 @contextlib.contextmanager

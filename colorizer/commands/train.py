@@ -11,6 +11,7 @@ Writes --workdir: config.json, best.keras, last.keras, history.csv, samples/, lo
 command again goes on where the run stopped, also after Ctrl-C or a crash; a larger --epochs goes on beyond its end.
 """
 
+import os
 import shlex
 import sys
 
@@ -49,7 +50,12 @@ flags.DEFINE_enum("precision", None, ("float32", "mixed_bfloat16", "mixed_float1
                   "Of the networks' arithmetic. auto: what is fast on this machine. Unset: float32.", **_HERE)  # fmt: skip
 flags.DEFINE_bool("jit_compile", None, "Compile the step with XLA: slow to start, often faster on GPUs. Unset: no.", **_HERE)
 flags.DEFINE_bool("deterministic", None, "Bit for bit the same weights from the same command; slower on GPUs. Unset: no.", **_HERE)
-flags.DEFINE_bool("dry_run", False, "Print the configuration, parameters, examples and steps; train nothing, write nothing.", **_HERE)
+flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "Print the configuration, parameters, examples and steps; train nothing, begin no run. Absent data are downloaded.",
+    **_HERE,
+)
 
 # flags that override a field of the configuration of the same name
 _OVERRIDES = ("data_dir", "epochs", "batch_size", "learning_rate", "image_size", "seed", "train_examples", "eval_examples",
@@ -58,12 +64,12 @@ _OVERRIDES = ("data_dir", "epochs", "batch_size", "learning_rate", "image_size",
 
 def main():
     """Entry point of `colorizer-train`."""
-    commands.run(_train, "train", __doc__, FLAGS)
+    commands.run(_train, __doc__, FLAGS)
 
 
 def _train():
     resolved = _resolve()
-    workdir = FLAGS.workdir or f"runs/{resolved.dataset}-{resolved.model}"
+    workdir = os.path.expanduser(FLAGS.workdir or f"runs/{resolved.dataset}-{resolved.model}")
     with commands.without_native_notes():
         from colorizer import evaluation, training
     if FLAGS.dry_run:
@@ -72,23 +78,21 @@ def _train():
     try:
         report = training.train(resolved, workdir, command=shlex.join(sys.argv))
     except training.Interrupted:
-        print(f"interrupted and saved; the same command goes on: {shlex.join(sys.argv)}", file=sys.stderr)
+        print(f"interrupted and saved; the same command goes on: {shlex.join(sys.orig_argv)}", file=sys.stderr)
         sys.exit(130)
     published = evaluation.PAPER.get(resolved.dataset, [])
     print(f"\n{report['n']} images of the {report['split']} part of {report['dataset']}, {report['image_size']} px\n")
     print(evaluation.table(report["rows"] + published))
     if published:
         print("as published: Table 1 of the paper, which does not say whether its MAE is of Lab or of RGB")
-    print(f"\nwritten to {workdir}: " + ", ".join(training.WRITTEN))
+    print(f"\nwritten to {workdir}: " + ", ".join(name for name in training.WRITTEN if os.path.exists(os.path.join(workdir, name))))
 
 
 def _resolve():
     given = {name: FLAGS[name].value for name in _OVERRIDES if FLAGS[name].present}
     settings = config.parse_settings(FLAGS.set)
-    for name in ("recipe", "dataset", "model"):
-        if name in settings:
-            given_by_flag = FLAGS[name].present
-            if given_by_flag and FLAGS[name].value != settings[name]:
-                raise ColorizerError(f"--set {name}={settings[name]} contradicts --{name}={FLAGS[name].value}")
+    for name in settings.keys() & {*_OVERRIDES, "recipe", "dataset", "model"}:
+        if FLAGS[name].present and FLAGS[name].value != settings[name]:
+            raise ColorizerError(f"--set {name}={settings[name]} contradicts --{name}={FLAGS[name].value}")
     named = {name: settings.pop(name, FLAGS[name].value) for name in ("recipe", "dataset", "model")}
     return config.resolve(**named, overrides={**given, **settings})
