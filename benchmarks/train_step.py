@@ -44,7 +44,8 @@ from colorizer import config as configuration
 ROWS = {
     "tensorflow-float32": "Keras, float32 (ours)",
     "tensorflow-mixed_bfloat16": "Keras, mixed_bfloat16 (ours)",
-    "pytorch-float32": "PyTorch, float32, channels_last",
+    "pytorch-float32": "PyTorch, float32",
+    "pytorch-mixed_bfloat16": "PyTorch, bfloat16 autocast",
 }
 PEAK = "matmul-peak"
 MATMUL_SIDE = 2048
@@ -78,8 +79,8 @@ def _arguments():
         parser.error("sizes, steps and rounds must be at least 1")
     if args.image_size % 16:
         parser.error("--image_size must be a multiple of 16")
-    if args.only == "pytorch-float32" and not args.widths:
-        parser.error("--only=pytorch-float32 needs --widths, the generator's, as the Keras rows print them")
+    if args.only and args.only.startswith("pytorch") and not args.widths:
+        parser.error("--only=pytorch-... needs --widths, the generator's, as the Keras rows print them")
     return args
 
 
@@ -116,8 +117,7 @@ def measure(name, args):
     """What one process measures: {"gflops"} of the peak, or {"seconds_per_step", "widths", "parameters", ...} of a row."""
     if name == PEAK:
         return {"gflops": matmul_gflops()}
-    precision = "float32" if name.startswith("pytorch") else name.removeprefix("tensorflow-")
-    sizes = {"image_size": args.image_size, "batch_size": args.batch_size, "precision": precision}
+    sizes = {"image_size": args.image_size, "batch_size": args.batch_size, "precision": name.split("-")[1]}
     # the recipe for "sample" is the one that admits any image size; networks and costs are the paper's in all of them
     config = configuration.resolve("paper", "sample", "gan", sizes)
     step, facts = torch_step(config, args.widths) if name.startswith("pytorch") else keras_step(config)
@@ -233,8 +233,15 @@ def torch_step(config, widths):
         for network in weights
     }
 
+    autocast = torch.autocast(device, torch.bfloat16, enabled=config.precision == "mixed_bfloat16")
+
+    def colour():
+        with autocast:
+            return generator(lightness).float()
+
     def judge(scaled_lab):
-        return discriminator(torch.cat([lightness, scaled_lab], dim=1))
+        with autocast:
+            return discriminator(torch.cat([lightness, scaled_lab], dim=1)).float()
 
     def update(network, cost):
         adam[network].zero_grad()
@@ -242,7 +249,7 @@ def torch_step(config, widths):
         adam[network].step()
 
     def step():
-        predicted = generator(lightness)
+        predicted = colour()
         real_logits, fake_logits = judge(lab), judge(predicted.detach())
         update(discriminator, (softplus(real_logits) - config.real_label * real_logits).mean() + softplus(fake_logits).mean())
         cost = softplus(-judge(predicted)).mean() + config.l1_weight * (predicted - lab).abs().mean()

@@ -59,7 +59,7 @@ class Run:
 def train(config, workdir, command=""):
     """Trains, or goes on training, the run in `workdir`; gives the report. Raises ColorizerError, Interrupted."""
     workdir = pathlib.Path(workdir)
-    config = on_this_machine(config)
+    config = on_this_machine(config, workdir)
     strategy = strategy_of(config)
     keras.utils.set_random_seed(config.seed)
     data = dataset.load(config)
@@ -124,24 +124,51 @@ def _introduction(config, data, steps, model, strategy):
 # ---- the machine ------------------------------------------------------------------------------------------------------
 
 
-def on_this_machine(config):
-    """The configuration with precision=auto decided, and precision and determinism set for this process."""
+def on_this_machine(config, workdir=None):
+    """The configuration with precision=auto decided, and precision and determinism set for this process.
+
+    A run that was begun keeps the precision that it was begun with.
+    """
     if config.precision == "auto":
-        config = dataclasses.replace(config, precision=_fastest_precision())
+        config = dataclasses.replace(config, precision=_precision_of_run(workdir) or _fastest_precision())
     keras.config.set_dtype_policy(config.precision)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     return config
 
 
+def _precision_of_run(workdir):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # check_run says what is wrong with it
+        return json.loads((workdir / "config.json").read_text())["config"]["precision"]
+
+
 def _fastest_precision():
-    """bfloat16 on GPUs that have it and on CPUs with AMX; float16 on older tensor cores; float32 else (benchmarks/train_step.py)."""
+    """bfloat16 on GPUs that have it, float16 on those with older tensor cores; on CPUs bfloat16 where it is a fifth faster.
+
+    CPUs are asked with a convolution of the size that the networks have: their flags do not tell (benchmarks/train_step.py:
+    on some with AVX-512 BF16 it gains, on others it loses).
+    """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
         return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16" if capability >= (7, 0) else "float32"
-    cpu = pathlib.Path("/proc/cpuinfo")
-    return "mixed_bfloat16" if cpu.exists() and "amx_bf16" in cpu.read_text() else "float32"
+    return "mixed_bfloat16" if _seconds_of_convolution("float32") > 1.2 * _seconds_of_convolution("bfloat16") else "float32"
+
+
+def _seconds_of_convolution(dtype, repeats=5):
+    """The fastest of some 4x4 convolutions, float32 in and out."""
+    inputs, kernel = tf.ones([32, 16, 16, 128]), tf.ones([4, 4, 128, 256])
+
+    @tf.function
+    def convolved():
+        return tf.reduce_sum(tf.cast(tf.nn.conv2d(tf.cast(inputs, dtype), tf.cast(kernel, dtype), 2, "SAME"), tf.float32))
+
+    seconds = []
+    for _ in range(repeats + 1):  # the first one traces
+        began = time.perf_counter()
+        float(convolved())
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
 
 
 def strategy_of(config):
