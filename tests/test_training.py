@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -28,20 +29,27 @@ def default_policy():
     keras.config.set_dtype_policy("float32")
 
 
-@pytest.fixture(scope="module", params=["gan", "unet"])
-def finished(request, tmp_path_factory):
-    """(model, workdir, report) of a run of two epochs."""
-    workdir = tmp_path_factory.mktemp("runs") / request.param
-    return request.param, workdir, training.train(tiny(request.param), workdir, "the command")
+@pytest.fixture(scope="module")
+def run_of(tmp_path_factory):
+    """run_of(model): (model, workdir, report) of a run of two epochs, made once."""
+
+    @functools.cache
+    def made(model):
+        workdir = tmp_path_factory.mktemp("runs") / model
+        return model, workdir, training.train(tiny(model), workdir, "the command")
+
+    return made
+
+
+@pytest.fixture(params=["gan", "unet"])
+def finished(request, run_of):
+    return run_of(request.param)
 
 
 @pytest.fixture
-def copied(finished, tmp_path):
-    """(model, workdir) of a copy of the finished U-Net run, to spoil."""
-    model, workdir, _ = finished
-    if model == "gan":
-        pytest.skip("the U-Net's run is enough")
-    return model, shutil.copytree(workdir, tmp_path / "run")
+def copied(run_of, tmp_path):
+    """(model, workdir) of a copy of the U-Net's run, to spoil."""
+    return "unet", shutil.copytree(run_of("unet")[1], tmp_path / "run")
 
 
 def test_a_run_is_a_folder_with_everything_in_it(finished):
@@ -141,13 +149,13 @@ def test_a_finished_run_only_shows_its_table_again(finished):
     assert {path: path.stat().st_mtime_ns for path in (workdir / "checkpoints").iterdir()} == before
 
 
-def test_a_broken_checkpoint_is_passed_over_for_the_one_before(finished, copied, caplog):
+def test_a_broken_checkpoint_is_passed_over_for_the_one_before(run_of, copied, caplog):
     model, workdir = copied
     broken = newest(workdir)
     broken.write_bytes(broken.read_bytes()[:1000])
     training.train(tiny(model), workdir)
     assert "unreadable" in caplog.text
-    assert_same_run(finished[1], workdir)
+    assert_same_run(run_of("unet")[1], workdir)
 
 
 def test_a_run_whose_checkpoints_are_all_broken_is_not_begun_anew_in_silence(copied):
@@ -211,10 +219,8 @@ def test_without_validation_the_plateau_watches_the_training_loss(tmp_path, monk
         assert json.loads(str(saved["progress"]))["best"] == pytest.approx(min(float(row["l1"]) for row in rows))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(finished, tmp_path):
-    if finished[0] == "unet":
-        pytest.skip("the GAN's run is enough")
-    shutil.copytree(finished[1], tmp_path / "run")
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(run_of, tmp_path):
+    shutil.copytree(run_of("gan")[1], tmp_path / "run")
     good = newest(tmp_path / "run")
     before = good.read_bytes()
     original = training.build_model
