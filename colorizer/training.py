@@ -84,8 +84,8 @@ def _train(config, workdir, strategy, data, steps, command):
             train_epoch(run)
         if interrupt.is_set():
             raise Interrupted
-    if config.skip_grey:
-        print(f"grey images left out of training: {data.grey_left_out():,}")
+    if grey := data.grey_left_out():
+        print(f"grey images left out of training: {grey:,}")
     return finish(config, workdir, data, command)
 
 

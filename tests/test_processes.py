@@ -16,7 +16,7 @@ TINY = ["--dataset=sample", "--set=width=4", "--image_size=16", "--batch_size=8"
 
 
 def test_kill_9_at_random_moments_changes_nothing(tmp_path):
-    """Two real kills in the midst of training, then the same command: bit for bit the run that nobody killed."""
+    """Two real kills in the midst of training, then the same command: bit for bit the weights of the run that nobody killed."""
     arguments = [*TINY, "--epochs=3", "--steps_per_epoch=40", "--deterministic", "--set=checkpoint_minutes=0.001"]
     whole = run_program(*arguments, f"--workdir={tmp_path / 'whole'}")
     assert whole.returncode == 0, whole.stderr

@@ -32,7 +32,7 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_enum("recipe", "paper", sorted(config.RECIPES), "Where every setting that is not named comes from.", **_HERE)
 flags.DEFINE_integer(
-    "epochs", None, "Passes over the training examples. Unset: the recipe's: cifar10 200, places365 and folder 20, sample 5.", **_HERE
+    "epochs", None, "Passes over the training examples. Unset: the recipe's: cifar10 200, places365 and folder 20, sample 10.", **_HERE
 )
 flags.DEFINE_integer("batch_size", None, "Images a step, over all GPUs together. Unset: the recipe's: cifar10 128, else 16.", **_HERE)
 flags.DEFINE_float("learning_rate", None, "Adam's rate at the start, both networks. Unset: the recipe's: 2e-4.", **_HERE)
