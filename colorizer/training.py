@@ -74,6 +74,7 @@ def _train(config, workdir, strategy, data, steps, command):
     with strategy.scope():
         model = build_model(config, synchronized=strategy.num_replicas_in_sync > 1)
     progress = restore_newest(workdir, model)
+    known_grey = data.grey_left_out()
     print(_introduction(config, data, steps, model, strategy))
     write_history(workdir, progress)
     if progress.epoch < config.epochs:
@@ -84,7 +85,7 @@ def _train(config, workdir, strategy, data, steps, command):
             train_epoch(run)
         if interrupt.is_set():
             raise Interrupted
-    if grey := data.grey_left_out():
+    if (grey := data.grey_left_out()) > known_grey:  # met while training
         print(f"grey images left out of training: {grey:,}")
     return finish(config, workdir, data, command)
 

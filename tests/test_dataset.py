@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image, ImageOps
 
-from colorizer import ColorizerError, color, config, dataset, images
+from colorizer import ColorizerError, color, config, dataset, images, training
 
 
 def pictures_of(split, **shuffle):
@@ -368,3 +368,15 @@ def test_linked_folders_are_followed_but_not_in_circles(folder_of, tmp_path):
     (folder / "link").symlink_to(elsewhere)
     (elsewhere / "back").symlink_to(folder)
     assert sorted(path.name for path in images.find(folder)) == ["x.png", "y.png", "z.png"]
+
+
+@pytest.mark.parametrize("name", ["cifar10", "places365", "folder"])
+def test_every_kind_of_data_trains_to_its_table(name, request, tmp_path, folder_of, capsys):
+    """A step or two of a small network, validation, and the table of the test split, or of validation where there is none."""
+    folder = folder_of({f"{i}.png": (30, 40) for i in range(20)}) if name == "folder" else request.getfixturevalue(name)
+    tiny = dict(width=4, image_size=32, batch_size=4, epochs=1, steps_per_epoch=3, validation_examples=10)
+    report = training.train(configured(name, folder, **tiny), tmp_path / "run")
+    assert report["split"] == ("validation" if name == "folder" else "test")
+    assert {row["name"] for row in report["rows"]} == {"grey", "median", "gan", "truth"}
+    said = capsys.readouterr().out
+    assert ("1 grey" in said or "left out of training: 1" in said) == (name != "folder")
