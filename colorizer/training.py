@@ -294,7 +294,9 @@ def _validation(run):
         if run.interrupt.is_set():
             save_checkpoint(run.workdir, run.model, run.progress)
             raise Interrupted
-    return {f"val_{figure.name}": float(figure.result()) for figure in figures}
+    results = {figure.name: float(figure.result()) for figure in figures}
+    print("validation: " + " - ".join(f"{name}: {value:.4f}" for name, value in results.items()))
+    return {f"val_{name}": value for name, value in results.items()}
 
 
 def _gain(colorizer, split, batch_size):
