@@ -223,7 +223,7 @@ def predictor_of(model):
     last batch that leaves a replica without an example.
     """
     generator = generator_of(model)
-    return tf.function(lambda scaled_lightness: generator(scaled_lightness, training=False), reduce_retracing=True)
+    return tf.function(lambda scaled_lightness: generator(scaled_lightness, training=False), autograph=False, reduce_retracing=True)
 
 
 def networks_of(model):
