@@ -146,8 +146,8 @@ def _precision_of_run(workdir):
 def _fastest_precision():
     """bfloat16 on GPUs that have it, float16 on those with older tensor cores; on CPUs bfloat16 where it is a fifth faster.
 
-    CPUs are asked with a convolution of the size that the networks have: their flags do not tell (benchmarks/train_step.py:
-    on some with AVX-512 BF16 it gains, on others it loses).
+    CPUs are asked with a convolution of the size that the networks have: having the instructions does not
+    say that they are faster (benchmarks/train_step.py measures the whole step).
     """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
