@@ -4,14 +4,16 @@ A picture flows one way; a module imports only from the ones above it.
 
     config       what a run depends on; the recipes
     color        sRGB <-> L*a*b*, scaling, gamut mapping
-    rendering    the picture's own lightness put back; vividness
+    rendering    the render size; the picture's own lightness put back; vividness
     images       files <-> arrays, whole-or-nothing writes
-    dataset      data sets -> batches of scaled Lab
+    dataset      data sets -> batches of scaled Lab; whole pictures to judge
     networks     generator and discriminator
     losses       the costs of the paper
-    metrics      MAE, accuracy (Eq. 10), colorfulness, the trivial predictors
-    inference    a saved model as a callable
-    evaluation   the table of figures
+    metrics      figures of merit, one value an image; the median colour
+    inference    a saved model as a callable; a picture of any size through it
+    classifier   a small CIFAR-10 classifier that judges coloured pictures
+    evaluation   models on the same pictures: figures, intervals, report.json
+    report       report.html
     gan          ColorizationGAN(keras.Model)
     training     a run folder, from the first step to the table
     commands     the command line

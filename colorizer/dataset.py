@@ -27,6 +27,10 @@ from colorizer import ColorizerError, color, images
 SAMPLE_TRAINING = ("astronaut.png", "coffee.png", "motorcycle_left.png")
 SAMPLE_HELD_OUT = ("chelsea.png", "rocket.jpg")
 SAMPLE_CROPS = {"train": 640, "validation": 64}
+CIFAR10_PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"  # where TFDS downloads from: asked before it tries
+PLACES365_PAGE = "http://data.csail.mit.edu/places/places365/train_256_places365standard.tar"
+PARTS_OF_FOLDER = ("train", "val", "validation", "test")
+MEDIAN_PICTURES = 4096  # of folder and places365: the median colour is that of the first ones
 SHUFFLE_BUFFER = 8192  # places365: encoded pictures, about 30 KB each
 
 
@@ -117,6 +121,139 @@ def _import_tensorflow_io():
 
 
 _tensorflow_io = _import_tensorflow_io()
+
+
+# ---- whole pictures, to judge ------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """One part of a data set, whole and unaugmented.
+
+    split: what was found: "train", "validation", "test", or "all" of a folder that has no parts.
+    read: (names=None) -> iterator of images.Example in a fixed order, or of those of these names; unreadable files are named in
+    the log and left out.
+    training: () -> iterator of uint8 sRGB [H, W, 3] for the median colour, or None where the data have no training part.
+    """
+
+    split: str
+    count: int
+    read: typing.Callable
+    training: typing.Callable | None
+
+
+def pictures(config, split="test", limit=0, seen_in_training=False):
+    """The Pictures of a part of the Config's data set; `limit`: its first ones. Grey ones are judged as well.
+
+    Where there is no test part: of data that the model was trained on (`seen_in_training`) the validation part, of any other
+    folder everything. Raises ColorizerError where there are none.
+    """
+    if config.dataset == "folder":
+        return _folder_pictures(config, split, limit, seen_in_training)
+    return {"sample": _sample_pictures, "cifar10": _cifar10_pictures, "places365": _places365_pictures}[config.dataset](
+        config, split, limit
+    )
+
+
+def _sample_pictures(config, split, limit):
+    data = _sample(config)
+    split = "train" if split == "train" else "validation"
+    part = data.train if split == "train" else data.validation
+    count = _first(limit, part.count)
+
+    def read(names=None):
+        for number, rgb in enumerate(part.in_order().take(count).as_numpy_iterator()):
+            if names is None or f"{number:06d}" in names:
+                yield images.Example(f"{number:06d}", None, rgb)
+
+    return Pictures(split, count, read, lambda: data.train.in_order().as_numpy_iterator())
+
+
+def _cifar10_pictures(config, split, limit):
+    builder = _prepared("cifar10", config.data_dir, CIFAR10_PAGE)
+    columns = _in_id_order(builder, "test" if split == "test" else "train")
+    cut = builder.info.splits["train"].num_examples - config.validation_examples
+    part = {"train": slice(0, cut), "validation": slice(cut, None), "test": slice(None)}[split]
+    examples = [
+        images.Example(name.decode(), builder.info.features["label"].names[label], rgb)
+        for name, label, rgb in zip(*(columns[key][part][: limit or None] for key in ("id", "label", "image")))
+    ]
+    return Pictures(
+        split,
+        len(examples),
+        lambda names=None: (example for example in examples if names is None or example.name in names),
+        # all 50,000: the median of 45,000 rounds to other whole units, and is no property of CIFAR-10
+        lambda: iter(_in_id_order(builder, "train")["image"]),
+    )
+
+
+def _places365_pictures(config, split, limit):
+    import tensorflow_datasets as tfds
+
+    builder = _prepared("places365_small", config.data_dir, PLACES365_PAGE)
+    count = _first(limit, builder.info.splits[split].num_examples)
+    label_names = builder.info.features["label"].names
+
+    def encoded(part, count):
+        return tfds.as_numpy(builder.as_dataset(split=f"{part}[:{count}]", decoders={"image": tfds.decode.SkipDecoding()}))
+
+    def read(names=None):
+        for example in encoded(split, count):
+            name, label = example["filename"].decode(), int(example["label"])
+            if names is None or name in names:
+                yield images.Example(name, label_names[label] if label >= 0 else None, _decode(example["image"]).numpy())
+
+    def training():
+        return (_decode(example["image"]).numpy() for example in encoded("train", MEDIAN_PICTURES))
+
+    return Pictures(split, count, read, training)
+
+
+def _folder_pictures(config, split, limit, seen_in_training):
+    top = pathlib.Path(config.data_dir).expanduser()
+    parts = _parts_of_folder(top)
+    divided = seen_in_training or (top / "train").is_dir()
+    if not divided:  # a folder to judge, nothing of which was trained on
+        split, files = "all", _shuffled_by_name(images.find(top))
+    else:
+        if split == "test" and not parts["test"]:
+            split = "validation"
+        files = parts[split]
+    if not files:
+        raise _no_pictures(top, "" if split == "all" else f"{split} ")
+    files = files[: limit or None]
+    below = {path: path.relative_to(top) for path in files}
+    # a folder for each class, as is the habit, or no classes; the part's own folder is none
+    labels = {path: name.parts[:-1][divided and name.parts[0] in PARTS_OF_FOLDER :][:1] for path, name in below.items()}
+    labelled = all(labels.values()) and len(set(labels.values())) > 1
+
+    def read(names=None):
+        for path in files:
+            name = below[path].as_posix()
+            if names is None or name in names:
+                with _left_out_if_unreadable():
+                    yield images.Example(name, labels[path][0] if labelled else None, images.read_rgb(path))
+
+    def training():
+        for path in parts["train"][:MEDIAN_PICTURES]:
+            with _left_out_if_unreadable():
+                rgb = images.read_rgb(path)
+                step = max(1, min(rgb.shape[:2]) // 128)
+                yield rgb[::step, ::step]
+
+    return Pictures(split, len(files), read, training if divided else None)
+
+
+def _no_pictures(folder, part):
+    return ColorizerError(f"{folder}: no {part}pictures (a picture ends in {', '.join(sorted(images.SUFFIXES))})")
+
+
+@contextlib.contextmanager
+def _left_out_if_unreadable():
+    try:
+        yield
+    except ColorizerError as error:
+        logging.warning("left out: %s", error)
 
 
 # ---- examples that are reached by number ------------------------------------------------------------------------------
@@ -214,8 +351,8 @@ def _first(wanted, available):
 
 def _cifar10(config):
     """All in memory. Validation is the end of the training images by TFDS's id, whatever their place on disk."""
-    builder = _prepared("cifar10", config.data_dir, "https://www.cs.toronto.edu/~kriz/cifar.html")
-    training, test = _in_id_order(builder, "train"), _in_id_order(builder, "test")
+    builder = _prepared("cifar10", config.data_dir, CIFAR10_PAGE)
+    training, test = _in_id_order(builder, "train")["image"], _in_id_order(builder, "test")["image"]
     cut = len(training) - config.validation_examples
     train, validation = training[:cut], training[cut:]
     train = train[: _first(config.train_examples, len(train))]
@@ -236,16 +373,18 @@ def _cifar10(config):
 
 
 def _in_id_order(builder, split):
+    """{"id": bytes [N], "image": uint8 [N, 32, 32, 3], "label": [N]}."""
     import tensorflow_datasets as tfds
 
-    batches = tfds.as_numpy(builder.as_dataset(split=split).map(lambda example: (example["id"], example["image"])).batch(1000))
-    ids, rgb = (np.concatenate(parts) for parts in zip(*batches))
-    return rgb[np.argsort(ids)]
+    batches = list(tfds.as_numpy(builder.as_dataset(split=split).batch(1000)))
+    columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    order = np.argsort(columns["id"])
+    return {name: column[order] for name, column in columns.items()}
 
 
 def _places365(config):
     """Read from disk as it is needed: 1.8 million pictures. Grey ones are dropped when they are met, and counted."""
-    builder = _prepared("places365_small", config.data_dir, "http://data.csail.mit.edu/places/places365/train_256_places365standard.tar")
+    builder = _prepared("places365_small", config.data_dir, PLACES365_PAGE)
     grey = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def colour(rgb):
@@ -341,16 +480,11 @@ def _answers(page, seconds=4):
 def _folder(config):
     """Any tree of pictures: its own train/ and val/ (or validation/) and test/, or a tenth by file name as validation."""
     top = pathlib.Path(config.data_dir).expanduser()
-    own = {name: _shuffled_by_name(images.find(top / name)) for name in ("train", "val", "validation", "test") if (top / name).is_dir()}
-    if "train" not in own:
-        own = {"train": _shuffled_by_name(images.find(top))}
-    validation = own.get("val") or own.get("validation")
-    if not validation:
-        own["train"], validation = _split_by_name(own["train"])
+    parts = _parts_of_folder(top)
     files = [
-        _usable(own["train"][: config.train_examples or None], top, "training"),
-        _usable(validation[: config.eval_examples or None], top, "validation"),
-        _usable(own["test"][: config.eval_examples or None], top, "test") if own.get("test") else None,
+        _usable(parts["train"][: config.train_examples or None], top, "training"),
+        _usable(parts["validation"][: config.eval_examples or None], top, "validation"),
+        _usable(parts["test"][: config.eval_examples or None], top, "test") if parts["test"] else None,
     ]
     grey = sum(file.grey for file in files[0]) if config.skip_grey else 0
     if grey:
@@ -361,6 +495,16 @@ def _folder(config):
             )
     listing = b"\n".join(os.fsencode(file.path.relative_to(top)) + b" %d" % file.size for part in files if part for file in part)
     return Data(*(part and _split_of_files(part, config) for part in files), lambda: grey, f"{zlib.crc32(listing):08x}")
+
+
+def _parts_of_folder(top):
+    """{"train": [path, ...], "validation": ..., "test": ...}, each in the order of _shuffled_by_name; "test" may be empty."""
+    own = {name: _shuffled_by_name(images.find(top / name)) for name in PARTS_OF_FOLDER if (top / name).is_dir()}
+    if "train" not in own:
+        own = {"train": _shuffled_by_name(images.find(top))}
+    validation = own.get("val") or own.get("validation")
+    train, validation = (own["train"], validation) if validation else _split_by_name(own["train"])
+    return {"train": train, "validation": validation, "test": own.get("test", [])}
 
 
 def _rank(file):
@@ -411,8 +555,7 @@ def _usable(paths, top, part):
     if reasons:
         logging.warning("%d of %d %s pictures are unreadable and left out", len(reasons), len(paths), part)
     if not checked:
-        raise ColorizerError(f"{top}: none of its {len(paths)} {part} pictures can be read" if paths
-                             else f"{top}: no {part} pictures (a picture ends in {', '.join(sorted(images.SUFFIXES))})")  # fmt: skip
+        raise ColorizerError(f"{top}: none of its {len(paths)} {part} pictures can be read") if paths else _no_pictures(top, f"{part} ")
     return [dataclasses.replace(file, grey=checked[file.path]) for file in files if file.path in checked]
 
 

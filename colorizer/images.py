@@ -1,8 +1,10 @@
 """Files <-> arrays. Pillow lives here alone."""
 
 import contextlib
+import io
 import os
 import pathlib
+import typing
 
 import numpy as np
 from absl import logging
@@ -11,6 +13,14 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from colorizer import ColorizerError
 
 SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif .tga .pcx .dib".split())
+
+
+class Example(typing.NamedTuple):
+    """A picture of a data set: its name there, its class or None, uint8 sRGB [H, W, 3]."""
+
+    name: str
+    label: str | None
+    rgb: np.ndarray
 
 
 def find(folder):
@@ -62,6 +72,33 @@ def write_png(path, rgb):
     """Writes uint8 [H, W, 3] as PNG, whole or not at all."""
     with replacing(path) as aside:
         Image.fromarray(rgb).save(aside, format="PNG")
+
+
+def encoded(rgb, kind):
+    """(bytes, media type) of uint8 [H, W, 3] as "PNG" or "JPEG" (4:4:4)."""
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, format=kind, **({"quality": 90, "subsampling": 0} if kind == "JPEG" else {"optimize": True}))
+    return file.getvalue(), Image.MIME[kind]
+
+
+def resized(channels, height, width, bicubic=False):
+    """float32 [H, W, C] at another size: bilinear or bicubic, with antialias where it is reduced."""
+    kind = Image.Resampling.BICUBIC if bicubic else Image.Resampling.BILINEAR
+    planes = (Image.fromarray(np.ascontiguousarray(channels[..., c], "float32")) for c in range(channels.shape[-1]))
+    return np.stack([np.asarray(plane.resize((width, height), kind)) for plane in planes], axis=-1)
+
+
+def write_text(path, text):
+    """Writes a text file, whole or not at all."""
+    with replacing(path) as aside:
+        aside.write_text(text)
+
+
+def check_writable(folder):
+    """Makes the folder where it is absent. Raises ColorizerError where nothing can be written there."""
+    with replacing(pathlib.Path(folder) / ".writable") as aside:
+        aside.touch()
+    aside.with_name(".writable").unlink()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from colorizer import ColorizerError, __version__, color, images, metrics, rendering
+from colorizer import ColorizerError, __version__, color, config, images, metrics, rendering
 
 TRAITS_FILE = "colorizer.json"  # inside the .keras archive, where Keras leaves it alone
 GAIN_RANGE = (0.2, 5.0)
@@ -49,6 +49,20 @@ class Colorizer:
         return rendering.vivid(predicted, self.traits.vividness if vividness is None else vividness, self.traits.gain)
 
 
+def colorized(colorizer, lightness, vividness=None):
+    """The network's answer for pictures of any size: lightness [B, H, W, 1] -> lab [B, H, W, 3], float32, CIE units.
+
+    The network sees them at its render size; its answer comes back by bicubic interpolation. L* is the network's own:
+    rendering.with_lightness puts the picture's back.
+    """
+    height, width = lightness.shape[1:3]
+    shape = rendering.render_shape(height, width, colorizer.traits.render_size, colorizer.traits.stride)
+    if shape == (height, width):
+        return colorizer(lightness, vividness)
+    seen = np.stack([images.resized(one, *shape) for one in lightness])
+    return np.stack([images.resized(one, height, width, bicubic=True) for one in colorizer(seen, vividness)])
+
+
 def save(path, generator, traits):
     """Writes a .keras file that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
     import keras
@@ -60,8 +74,32 @@ def save(path, generator, traits):
             archive.writestr(TRAITS_FILE, json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
 
 
+def trained_on(path):
+    """The Config of the run in a folder; None of anything else, which load() may know."""
+    try:
+        saved = json.loads((pathlib.Path(path) / "config.json").read_text())
+        return config.from_dict(saved["config"])
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ColorizerError(f"{path}/config.json: not a run's configuration ({error})") from error
+
+
 def load(path):
     """The Colorizer in a run folder (its best.keras) or a .keras file. Raises ColorizerError where there is none."""
+    path, traits = _found(path)
+    import keras
+
+    return Colorizer(keras.models.load_model(path, compile=False).predict_on_batch, traits)
+
+
+def check(path):
+    """Raises ColorizerError at once where load() would, importing nothing heavy."""
+    _found(path)
+
+
+def _found(path):
+    """(the .keras file, its Traits)."""
     path = pathlib.Path(path)
     if path.is_dir():
         if not (path / "best.keras").is_file():
@@ -76,11 +114,7 @@ def load(path):
         raise ColorizerError(f"{path}: a .keras file of another program (it has no {TRAITS_FILE})") from error
     except (OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise ColorizerError(f"{path}: not a readable .keras file ({error})") from error
-    traits = Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits) if field.name in saved})
-
-    import keras
-
-    return Colorizer(keras.models.load_model(path, compile=False).predict_on_batch, traits)
+    return path, Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits) if field.name in saved})
 
 
 def fit_gain(lab, predicted_lab):

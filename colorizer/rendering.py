@@ -2,6 +2,19 @@
 
 import numpy as np
 
+MOST_ASPECT = 8  # a longer picture is squeezed for the network: a strip of 3 x 5000 must not become 109 megapixels
+
+
+def render_shape(height, width, size, stride):
+    """(height, width) at which a network of this render size and stride sees a picture.
+
+    The aspect is kept, the short side is `size`, both sides are multiples of `stride`.
+    """
+    short, long = sorted((height, width))
+    sides = size, size * min(long / short, MOST_ASPECT)
+    short, long = (max(1, round(side / stride)) * stride for side in sides)
+    return (short, long) if height <= width else (long, short)
+
 
 def vivid(lab, vividness, gain, xp=np):
     """The answer with its colours moved from the most accurate (vividness 0) to as colourful as nature (1).

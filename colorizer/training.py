@@ -466,7 +466,7 @@ def begin_run(workdir, config, data, command):
     for left_over in workdir.glob("**/.*.part*"):
         left_over.unlink(missing_ok=True)
     contents = {"config": dataclasses.asdict(config), "data": data.fingerprint, "version": __version__, "command": command}
-    _write_text(workdir / "config.json", json.dumps(contents, indent=1) + "\n")
+    images.write_text(workdir / "config.json", json.dumps(contents, indent=1) + "\n")
 
 
 def save_checkpoint(workdir, model, progress):
@@ -534,12 +534,7 @@ def write_history(workdir, progress):
     writer = csv.DictWriter(text, progress.history[0].keys(), lineterminator="\n")
     writer.writeheader()
     writer.writerows(progress.history)
-    _write_text(workdir / "history.csv", text.getvalue())
-
-
-def _write_text(path, text):
-    with images.replacing(path) as aside:
-        aside.write_text(text)
+    images.write_text(workdir / "history.csv", text.getvalue())
 
 
 def _log_to_tensorboard(workdir, epoch, logs, grid):
@@ -566,14 +561,11 @@ def finish(config, workdir, data, command):
         return json.loads(path.read_text())
     split = "test" if data.test else "validation"
     judged = data.test or data.validation
-    training = (color.unscale(np.asarray(scaled_lab)) for _, scaled_lab in dataset.evaluation_batches(data.train, config.batch_size))
-    predictors = {
-        "grey": evaluation.constant([0, 0]),
-        "median": evaluation.constant(metrics.median_ab(training)),
-        config.model: inference.load(workdir / "best.keras"),
-    }
-    rows = evaluation.evaluate(predictors, dataset.evaluation_batches(judged, config.batch_size))
-    report = {"dataset": config.dataset, "split": split, "n": judged.count, "image_size": config.image_size,
-              "version": __version__, "command": command, "rows": rows}  # fmt: skip
-    _write_text(path, json.dumps(report, indent=1) + "\n")
+    predictors = [
+        *evaluation.trivial(metrics.median_ab(data.train.in_order().as_numpy_iterator())),
+        evaluation.of_model(config.model, inference.load(workdir / "best.keras")),
+    ]
+    examples = (images.Example(f"{number:06d}", None, rgb) for number, rgb in enumerate(judged.in_order().as_numpy_iterator()))
+    report = evaluation.report(evaluation.evaluate(predictors, examples), config.dataset, split, command, config.image_size)
+    evaluation.write(path, report)
     return report

@@ -40,14 +40,14 @@ def folder_of(tmp_path, rng):
     return make
 
 
-def program(*arguments):
+def program(*arguments, script="train.py"):
     """The command line of `python train.py ...` from the checkout."""
-    return [sys.executable, os.path.join(TOP, "train.py"), *arguments]
+    return [sys.executable, os.path.join(TOP, script), *arguments]
 
 
-def run_program(*arguments, **kwargs):
-    """Runs train.py as a person does."""
-    return subprocess.run(program(*arguments), capture_output=True, text=True, timeout=240, **kwargs)
+def run_program(*arguments, script="train.py", **kwargs):
+    """Runs train.py, or another program, as a person does."""
+    return subprocess.run(program(*arguments, script=script), capture_output=True, text=True, timeout=240, **kwargs)
 
 
 def newest(workdir):

@@ -1,9 +1,12 @@
 """Colour against scikit-image, which computes in float64."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import TOP
 from skimage import color as skimage_color
 
 from colorizer import color
@@ -89,3 +92,24 @@ def test_gradients_are_finite_at_black_white_and_out_of_gamut():
 def _unclipped_linear_rgb(lab):
     """By scikit-image's XYZ, in float64."""
     return skimage_color.lab2xyz(lab.astype("float64")) @ np.linalg.inv(skimage_color.colorconv.xyz_from_rgb).T
+
+
+def test_ciede2000_is_that_of_sharma_wu_and_dalal():
+    """Their table of pairs on which implementations go wrong, either way round."""
+    table = np.loadtxt(os.path.join(TOP, "tests/data/ciede2000.txt"))
+    lab, other, wanted = table[:, :3], table[:, 3:6], table[:, 6]
+    assert len(table) == 34
+    np.testing.assert_allclose(color.ciede2000(lab, other), wanted, atol=5e-5)
+    np.testing.assert_allclose(color.ciede2000(other, lab), wanted, atol=5e-5)
+
+
+def test_ciede2000_agrees_with_scikit_image_in_single_precision_and_in_keras(rng):
+    pairs = rng.uniform([0, -110, -110], [100, 110, 110], (2, 20_000, 3))
+    pairs[1, :5000] = pairs[0, :5000] + rng.normal(0, 2, (5000, 3))  # near colours, as a good prediction has them
+    pairs[:, :100, 1:] = 0  # greys
+    wanted = skimage_color.deltaE_ciede2000(*pairs)
+    np.testing.assert_allclose(color.ciede2000(*pairs), wanted, atol=1e-10)
+    single = pairs.astype("float32")
+    assert color.ciede2000(*single).dtype == "float32"
+    np.testing.assert_allclose(color.ciede2000(*single), wanted, atol=2e-3)
+    np.testing.assert_allclose(color.ciede2000(*single, xp=keras.ops), wanted, atol=2e-3)

@@ -1,5 +1,6 @@
 """The command line, as a person meets it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,27 +8,33 @@ import sys
 import pytest
 from conftest import TOP, run_program
 
-from colorizer.commands import train
+from colorizer import inference, networks
+from colorizer.commands import evaluate, train
 
 
-def failing(*arguments, **kwargs):
+def failing(*arguments, script="train.py", **kwargs):
     """What a command that must fail says: one line on stderr, exit code 1."""
-    result = run_program(*arguments, **kwargs)
+    result = run_program(*arguments, script=script, **kwargs)
     assert result.returncode == 1 and result.stdout == ""
-    assert result.stderr.startswith("train.py: ") and result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith(f"{script}: ") and result.stderr.count("\n") == 1, result.stderr
     return result.stderr
 
 
-def test_help_is_the_manual_with_every_flag_and_exits_with_0():
-    result = run_program("--help")
+@pytest.mark.parametrize(
+    ("script", "values", "example"),
+    [("train.py", train.FLAGS, "--dataset=cifar10"), ("evaluate.py", evaluate.FLAGS, "--model=runs/cifar10-gan")],
+)
+def test_help_is_the_manual_with_every_flag_and_exits_with_0(script, values, example):
+    result = run_program("--help", script=script)
     assert result.returncode == 0 and result.stderr == ""
-    for name in train.FLAGS:
+    for name in values:
         assert f"--{name}" in result.stdout or f"--[no]{name}" in result.stdout
-    assert "python train.py --dataset=cifar10" in result.stdout
+    assert f"python {script} {example}" in result.stdout
 
 
 @pytest.mark.parametrize(
-    "modules", ["colorizer.commands.train", "colorizer.color, colorizer.rendering, colorizer.inference, colorizer.evaluation"]
+    "modules",
+    ["colorizer.commands.train", "colorizer.commands.evaluate", "colorizer.rendering, colorizer.inference, colorizer.evaluation"],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(modules):
     """So that --help answers at once, and inference can do without TensorFlow."""
@@ -79,3 +86,69 @@ def test_set_and_flags_reach_the_configuration():
     train.FLAGS(["train", "--epochs=3", "--set=l1_weight=10", "--set=model=unet", "--seed=4"])
     resolved = train._resolve()
     assert (resolved.epochs, resolved.l1_weight, resolved.model, resolved.seed) == (3, 10.0, "unet", 4)
+
+
+# ---- evaluate.py ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A small network's bare file."""
+    path = tmp_path_factory.mktemp("model") / "small.keras"
+    inference.save(path, networks.build_generator((4, 8, 8, 8), seed=1), inference.Traits(render_size=16, stride=8, gain=1.5))
+    return path
+
+
+def test_what_evaluate_cannot_do_is_one_line_and_exit_code_1(model, tmp_path, folder_of):
+    """In one test, as each is a process."""
+    photos = folder_of({"a.png": (20, 20)})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other.tflite").write_bytes(b"TFL3" * 10)
+    (tmp_path / "file").touch()
+    on_photos = ["--dataset=folder", f"--data_dir={photos}"]
+    for arguments, said in [
+        (["stray"], "unexpected argument: stray"),
+        (["--vividness=1.5"], "--vividness=1.5"),
+        (["--split=holdout"], "test|validation|train"),
+        ([f"--model={model}"], "name a --dataset"),
+        ([f"--model={model}", f"--model={model}", *on_photos], "--name of its own"),
+        ([f"--model={model}", "--name=grey", *on_photos], "--name of its own"),
+        ([f"--model={model}", "--name=a", "--name=b", *on_photos], "2 --name for 1 --model"),
+        ([f"--model={tmp_path / 'absent'}", *on_photos], "no such model"),
+        ([f"--model={tmp_path / 'empty'}", *on_photos], "no best.keras in it"),
+        ([f"--model={tmp_path / 'other.tflite'}", *on_photos], "other.tflite: not a"),
+        (["--dataset=folder", f"--data_dir={tmp_path / 'empty'}"], "no pictures"),
+        (["--dataset=folder", "--data_dir=/no/such/folder"], "no such folder"),
+        ([f"--output={tmp_path / 'file' / 'below'}"], "cannot be written"),
+    ]:
+        assert said in failing(*arguments, script="evaluate.py"), arguments
+
+
+def test_a_folder_of_any_pictures_is_judged_whole(model, tmp_path, folder_of):
+    """Sizes that are no multiple of anything, a file that is no picture; a row a vividness; quiet but for what it must say."""
+    photos = folder_of({"a.png": (40, 57), "b.jpg": (16, 16), "deep/c.png": (3, 200), "one.png": (1, 1)})
+    (photos / "text.jpg").write_text("no picture")
+    result = run_program(f"--model={model}", "--name=net", "--dataset=folder", f"--data_dir={photos}", "--vividness=0", "--vividness=1",
+                         f"--output={tmp_path / 'report'}", script="evaluate.py")  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "text.jpg: not a picture" in result.stderr and result.stderr.count("\n") <= 2
+    figures = json.loads((tmp_path / "report/report.json").read_text())
+    assert (figures["n"], figures["split"]) == (4, "all")
+    assert [(row["name"], row["lightness"], row["vividness"]) for row in figures["rows"]] == [
+        ("truth", "kept", None), ("grey", "kept", None), ("net", "kept", 0), ("net", "predicted", 0), ("net", "kept", 1),
+    ]  # fmt: skip
+    assert "CIEDE2000" in result.stdout and "report.html" in result.stdout
+    assert sorted(os.listdir(tmp_path / "report")) == ["per_image.csv", "report.html", "report.json"]
+
+
+def test_a_run_is_judged_on_its_own_data(tmp_path):
+    """And its own table is the one that evaluate.py gives."""
+    tiny = ["--set=width=4", "--image_size=16", "--batch_size=8", "--eval_examples=8", "--epochs=1", "--steps_per_epoch=2"]
+    assert run_program(*tiny, "--model=unet", cwd=tmp_path).returncode == 0
+    result = run_program("--model=runs/sample-unet", "--limit=8", "--output=report", script="evaluate.py", cwd=tmp_path)
+    assert result.returncode == 0 and result.stderr == ""
+    ours, theirs = (json.loads((tmp_path / path).read_text()) for path in ("report/report.json", "runs/sample-unet/report.json"))
+    assert (ours["dataset"], ours["split"], ours["n"]) == (theirs["dataset"], theirs["split"], theirs["n"]) == ("sample", "validation", 8)
+    for row, other in zip(ours["rows"][3:], theirs["rows"][3:]):  # the median is of all training crops there as here
+        assert row["mae_lab"] == pytest.approx(other["mae_lab"], rel=1e-5)
+        assert row["ciede2000"] == pytest.approx(other["ciede2000"], rel=1e-5)

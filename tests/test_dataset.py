@@ -380,3 +380,54 @@ def test_every_kind_of_data_trains_to_its_table(name, request, tmp_path, folder_
     assert {row["name"] for row in report["rows"]} == {"grey", "median", "gan", "truth"}
     said = capsys.readouterr().out
     assert ("1 grey" in said or "left out of training: 1" in said) == (name != "folder")
+
+
+# ---- whole pictures, to judge -----------------------------------------------------------------------------------------
+
+
+def test_cifar10_is_judged_by_name_with_its_classes(cifar10):
+    pictures = dataset.pictures(configured("cifar10", cifar10), "test")
+    examples = list(pictures.read())
+    assert [example.name for example in examples] == [f"test_{i:05d}" for i in range(10)]
+    assert {example.label for example in examples} == {"0"} and pictures.count == 10  # made-up data have no class names
+    np.testing.assert_array_equal(examples[4].rgb, numbered(204))
+    assert [example.name for example in pictures.read({"test_00003"})] == ["test_00003"]
+    assert len(list(pictures.training())) == 50  # the grey ones too
+
+
+def test_places365_is_judged_by_file_name(places365):
+    pictures = dataset.pictures(configured("places365", places365), "validation", limit=2)
+    assert pictures.count == 2 and len(list(pictures.read())) == 2
+    assert len({example.name for example in pictures.read()}) == 2
+    assert len(list(dataset.pictures(configured("places365", places365)).read())) == 4
+
+
+def test_a_folders_pictures_are_whole_and_unreadable_ones_left_out(folder_of, caplog):
+    photos = folder_of({"a.png": (40, 57), "b/c.jpg": (3, 90)})
+    (photos / "text.png").write_text("no picture")
+    pictures = dataset.pictures(configured("folder", photos))
+    shapes = {example.name: example.rgb.shape for example in pictures.read()}
+    assert shapes == {"a.png": (40, 57, 3), "b/c.jpg": (3, 90, 3)}
+    assert pictures.split == "all" and pictures.training is None and "text.png" in caplog.text
+
+
+def test_a_folder_that_was_trained_on_is_judged_on_what_was_not(folder_of):
+    photos = folder_of({f"{i}.png": (8, 8) for i in range(40)})
+    its = configured("folder", photos)
+    judged = dataset.pictures(its, seen_in_training=True)
+    names = {example.name for example in judged.read()}
+    train = {example.name for example in dataset.pictures(its, "train", seen_in_training=True).read()}
+    assert judged.split == "validation" and 0 < len(names) < 20 and not names & train and len(names | train) == 40
+    assert len(list(judged.training())) == len(train)
+
+
+def test_folders_named_by_class_are_classes_and_parts_are_not(folder_of):
+    parts = folder_of({"train/x.png": (8, 8), "test/cat/1.png": (8, 8), "test/dog/2.png": (8, 8)}, "parts")
+    assert {e.name: e.label for e in dataset.pictures(configured("folder", parts)).read()} == {
+        "test/cat/1.png": "cat",
+        "test/dog/2.png": "dog",
+    }
+    plain = folder_of({"train/x.png": (8, 8), "test/1.png": (8, 8), "test/2.png": (8, 8)}, "plain")
+    assert {example.label for example in dataset.pictures(configured("folder", plain)).read()} == {None}
+    classes = folder_of({"cat/1.png": (8, 8), "dog/2.png": (8, 8)}, "classes")
+    assert {example.label for example in dataset.pictures(configured("folder", classes)).read()} == {"cat", "dog"}

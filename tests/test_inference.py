@@ -87,3 +87,25 @@ def test_with_the_gain_colorfulness_is_that_of_the_truth(photograph_lab):
     gain = inference.fit_gain(photograph_lab, predicted)
     vivid = metrics.colorfulness(color.rgb_from_lab(rendering.vivid(predicted, 1, gain))).mean()
     assert vivid == pytest.approx(metrics.colorfulness(color.rgb_from_lab(photograph_lab)).mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (1, 1), (3, 500), (57, 40)])
+def test_pictures_of_any_size_get_colours_of_their_size(saved, rng, size):
+    colorizer = inference.load(saved[1])
+    lightness = rng.uniform(0, 100, (2, *size, 1)).astype("float32")
+    lab = inference.colorized(colorizer, lightness)
+    assert lab.shape == (2, *size, 3) and np.isfinite(lab).all()
+    np.testing.assert_allclose(inference.colorized(colorizer, lightness[1:]), lab[1:], atol=1e-3)  # each on its own
+
+
+def test_at_its_render_size_a_picture_is_not_resampled(saved, rng):
+    colorizer = inference.load(saved[1])
+    lightness = rng.uniform(0, 100, (1, 16, 32, 1)).astype("float32")
+    np.testing.assert_array_equal(inference.colorized(colorizer, lightness), colorizer(lightness))
+
+
+def test_a_network_without_detail_is_the_same_at_any_size(rng):
+    """Colours come back as they were: a network that gives one colour gives it at every pixel."""
+    flat = inference.Colorizer(lambda x: np.broadcast_to(color.scale(np.array([50, 20, -30], "float32")), (*x.shape[:-1], 3)), TRAITS)
+    lab = inference.colorized(flat, rng.uniform(0, 100, (1, 37, 91, 1)).astype("float32"))
+    np.testing.assert_allclose(lab, np.broadcast_to(np.array([50, 20, -30]), lab.shape), atol=1e-3)

@@ -3,6 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from scipy.linalg import sqrtm
+from scipy.spatial.distance import jensenshannon
+from skimage import data
+from skimage.color import rgb2lab
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from colorizer import color, metrics
 
@@ -71,10 +76,95 @@ def test_colorfulness_is_that_of_hasler_and_suesstrunk():
     assert metrics.colorfulness(np.full((1, 4, 4, 3), 77, "uint8")) == 0
 
 
-def test_median_is_numpys(rng):
-    labs = [rng.normal([50, 3, -7], [20, 15, 25], (count, 6, 6, 3)).astype("float32") for count in (40, 40, 3)]
-    everything = np.concatenate([lab.reshape(-1, 3) for lab in labs])
-    np.testing.assert_allclose(metrics.median_ab(labs), np.median(everything[:, 1:], axis=0), atol=2e-2)
+def test_median_is_that_of_all_pixels_whatever_the_pictures_sizes(rng):
+    pictures = [rng.integers(0, 256, (*size, 3), dtype="uint8") for size in ((40, 40), (3, 500), (1, 1), (64, 64))]
+    lab = rgb2lab(np.concatenate([rgb.reshape(-1, 3) for rgb in pictures]))
+    np.testing.assert_allclose(metrics.median_ab(iter(pictures)), np.median(lab[:, 1:], axis=0), atol=2e-2)
+
+
+@pytest.fixture
+def pair(rng):
+    """uint8 pictures [3, 60, 83, 3] and what a poor colorizer made of them."""
+    rgb = np.stack([data.astronaut()[:60, :83], data.chelsea()[100:160, 100:183], np.full((60, 83, 3), 255, "uint8")])
+    return rgb, np.clip(rgb + rng.normal(0, 20, rgb.shape), 0, 255).round().astype("uint8")
+
+
+def test_psnr_is_scikit_images(pair):
+    wanted = [peak_signal_noise_ratio(y, h) for y, h in zip(*pair)]
+    np.testing.assert_allclose(metrics.psnr(metrics.squared_error(*pair)), wanted, rtol=1e-5)
+
+
+def test_psnr_of_equal_pictures_is_100_and_of_opposite_ones_0():
+    black, white = np.zeros((1, 2, 2, 3), "uint8"), np.full((1, 2, 2, 3), 255, "uint8")
+    np.testing.assert_array_equal(metrics.psnr(metrics.squared_error(black, black)), 100)
+    np.testing.assert_allclose(metrics.psnr(metrics.squared_error(black, white)), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(11, 11), (12, 70), (60, 83), (60, 11)])
+def test_ssim_is_scikit_images(pair, size):
+    """Its gaussian form, which looks at the windows inside alone."""
+    y, h = (pictures[:, : size[0], : size[1]] for pictures in pair)
+    options = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, channel_axis=-1)
+    np.testing.assert_allclose(metrics.ssim(y, h), [structural_similarity(a, b, **options) for a, b in zip(y, h)], atol=1e-5)
+
+
+def test_ssim_of_a_large_picture_is_that_of_its_parts(rng):
+    """Large pictures are judged in strips: 3 x 3 tiles of one texture, whose windows all recur."""
+    tile = rng.integers(0, 256, (2, 400, 400, 3), dtype="uint8")
+    y, h = np.tile(tile, (1, 3, 3, 1))[:, None]
+    options = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, channel_axis=-1)
+    np.testing.assert_allclose(metrics.ssim(y, h), structural_similarity(y[0], h[0], **options), atol=1e-5)
+
+
+def test_tiny_pictures_have_no_ssim():
+    assert np.isnan(metrics.ssim(np.zeros((2, 10, 40, 3), "uint8"), np.zeros((2, 10, 40, 3), "uint8"))).all()
+
+
+def test_closeness_is_the_area_under_the_curve_of_zhang(rng):
+    """Integrated from the curve itself: the share of pixels within t, for t from 0 to 150."""
+    lab, predicted = rng.uniform(-100, 100, (2, 1, 20, 20, 3)).astype("float32")
+    distance = np.hypot(*(predicted - lab)[0, ..., 1:].reshape(-1, 2).T)
+    t = np.linspace(0, 150, 20_001)
+    area = 100 * (distance[:, None] <= t).mean(0).mean()
+    np.testing.assert_allclose(metrics.closeness(lab, predicted).mean(), area, atol=0.02)
+
+
+def test_ab_histogram_is_numpys(rng):
+    lab = rng.uniform(-109, 109, (2, 9, 13, 3)).astype("float32")
+    weights = rng.uniform(0, 1, (2, 9, 13))
+    edges = np.arange(-110, 111, 5)
+    for image in range(2):
+        a, b = lab[image, ..., 1].ravel(), lab[image, ..., 2].ravel()
+        np.testing.assert_array_equal(metrics.ab_histogram(lab, 5)[image].reshape(44, 44), np.histogram2d(a, b, [edges, edges])[0])
+        weighted = np.histogram2d(a, b, [edges, edges], weights=weights[image].ravel())[0]
+        np.testing.assert_allclose(metrics.ab_histogram(lab, 5, weights)[image].reshape(44, 44), weighted)
+
+
+def test_all_of_srgb_has_its_place_in_the_histogram(every_kind_of_rgb):
+    lab = color.lab_from_rgb(every_kind_of_rgb)
+    assert np.abs(lab[:, 1:]).max() < metrics.AB_EDGE
+
+
+def test_jensen_shannon_is_scipys_squared(rng):
+    p, q = rng.integers(0, 9, (2, 6, 50)).astype("float64")
+    np.testing.assert_allclose(metrics.jensen_shannon(p, q), jensenshannon(p, q, base=2, axis=1) ** 2, atol=1e-12)
+    assert metrics.jensen_shannon(p, 7 * p) == pytest.approx(0, abs=1e-12)
+    assert metrics.jensen_shannon(np.array([1.0, 0, 0]), np.array([0, 2.0, 3])) == 1
+
+
+def test_frechet_distance_is_that_of_the_formula(rng):
+    """With scipy's matrix square root of the product itself."""
+    (m, c), (n, d) = ((x.mean(0), np.cov(x.T)) for x in rng.normal(0, [1, 2, 3, 4], (2, 50, 4)))
+    wanted = ((m - n) ** 2).sum() + np.trace(c + d - 2 * sqrtm(c @ d).real)
+    assert metrics.frechet_distance(m, c, n, d) == pytest.approx(wanted, rel=1e-9)
+    assert metrics.frechet_distance(m, c, m, c) == pytest.approx(0, abs=1e-9)
+    # one dimension, by hand: (3 - 1)^2 + (2 - 5)^2
+    one = [np.array(x, "float64") for x in ([3], [[4]], [1], [[25]])]
+    assert metrics.frechet_distance(*one) == pytest.approx(4 + 9)
+
+
+def test_chroma_is_the_distance_from_grey():
+    assert metrics.chroma(np.array([[[[50, 3, 4], [80, 0, 0]]]], "float32")) == pytest.approx(2.5)
 
 
 def test_metrics_agree_over_both_namespaces(rng):

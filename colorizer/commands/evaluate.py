@@ -1,0 +1,112 @@
+"""Judge colorization models beside a grey picture, the median colour and each other, on the same pictures.
+
+    python evaluate.py --model=runs/cifar10-gan
+    python evaluate.py --model=runs/cifar10-unet --model=runs/cifar10-gan --dataset=cifar10 --output=report
+    python evaluate.py --model=runs/photos-gan --dataset=folder --data_dir=~/photos --vividness=0 --vividness=0.5 --vividness=1
+
+Prints a table; --output also writes report.json, per_image.csv and report.html, which says what each column means. Whole
+pictures are judged, of any size. Lightness "kept": the picture's own L* is put back, what a user gets; "predicted": the
+network's own L*, what the paper measured.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+
+import tqdm
+from absl import flags
+
+from colorizer import ColorizerError, commands, config
+
+FLAGS = flags.FlagValues()
+_HERE = dict(flag_values=FLAGS)
+
+flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
+flags.DEFINE_multi_string("model", [], "A run folder (its best.keras) or a .keras file. Repeatable; none: only what scores without"
+                          " having learned.", **_HERE)  # fmt: skip
+flags.DEFINE_multi_string("name", [], "What the table calls the models, in their order. Unset: --model itself.", **_HERE)
+flags.DEFINE_enum("dataset", None, config.DATASETS, "What to judge on. Unset: what the first run folder was trained on;"
+                  " without a model sample.", **_HERE)  # fmt: skip
+flags.DEFINE_string("data_dir", None, "folder: the pictures. cifar10, places365: the TFDS folder. Unset: the run's, or"
+                    " ~/tensorflow_datasets.", **_HERE)  # fmt: skip
+flags.DEFINE_enum("split", "test", ("test", "validation", "train"), "Which part. test, where there is none: validation of what the run was"
+                  " trained on, everything of another folder.", **_HERE)  # fmt: skip
+flags.DEFINE_integer("limit", 0, "Judge the first N pictures. 0: all.", lower_bound=0, **_HERE)
+flags.DEFINE_integer(
+    "batch_size", 64, "Pictures of one size that the network sees at once. Changes speed, no figure.", lower_bound=1, **_HERE
+)
+flags.DEFINE_multi_float("vividness", [], "0 (most accurate) to 1 (as colourful as nature): a row for each. Repeatable. Unset: the model's"
+                         " own.", lower_bound=0, upper_bound=1, **_HERE)  # fmt: skip
+flags.DEFINE_string("output", None, "A folder for report.json, per_image.csv and report.html. Unset: none are written.", **_HERE)
+
+
+def main():
+    """Entry point of `colorizer-evaluate`."""
+    commands.run(_evaluate, __doc__, FLAGS)
+
+
+def _evaluate():
+    names = _names()
+    from colorizer import evaluation, images, inference, metrics
+
+    for path in FLAGS.model:
+        inference.check(path)
+    trained_on = [its for its in map(inference.trained_on, FLAGS.model) if its]
+    judged_on = _judged_on(trained_on)
+    if FLAGS.output:  # now, not after an hour
+        images.check_writable(FLAGS.output)
+    with commands.without_native_notes():
+        from colorizer import classifier, dataset, report
+
+    models = [inference.load(path) for path in FLAGS.model]
+    pictures = dataset.pictures(judged_on, FLAGS.split, FLAGS.limit, any(_same_data(judged_on, its) for its in trained_on))
+    predictors = evaluation.trivial(metrics.median_ab(pictures.training()) if pictures.training else None)
+    for name, model in zip(names, models):
+        predictors += [evaluation.of_model(name, model, vividness) for vividness in FLAGS.vividness or [None]]
+    examples = tqdm.tqdm(pictures.read(), "judging", pictures.count, unit="", leave=False, disable=None)
+    judged = evaluation.evaluate(predictors, examples, FLAGS.batch_size, classifier.load() if judged_on.dataset == "cifar10" else None)
+
+    figures = evaluation.report(judged, judged_on.dataset, pictures.split, shlex.join(["evaluate.py", *sys.argv[1:]]))
+    published = evaluation.PAPER.get(judged_on.dataset, [])
+    print(f"{figures['n']:,} pictures of the {pictures.split} part of {judged_on.dataset}\n")
+    print(evaluation.table(figures["rows"] + published, evaluation.COLUMNS, shutil.get_terminal_size((120, 40)).columns))
+    if published:
+        print("\nas published: Table 1 of the paper, which does not say whether its MAE is of Lab or of RGB")
+    if FLAGS.output:
+        report.write(FLAGS.output, figures, judged, predictors, pictures.read)
+        print(f"\nwritten to {FLAGS.output}: {', '.join(report.WRITTEN)}")
+
+
+def _names():
+    if FLAGS.name and len(FLAGS.name) != len(FLAGS.model):
+        raise ColorizerError(f"{len(FLAGS.name)} --name for {len(FLAGS.model)} --model: give one each, in the same order, or none")
+    names = FLAGS.name or [path.rstrip("/") for path in FLAGS.model]
+    if len({"truth", "original", "grey", "median", *names}) < 4 + len(names):
+        raise ColorizerError(f"two rows would have one name ({', '.join(names)}): give each model a --name of its own")
+    return names
+
+
+def _judged_on(trained_on):
+    """The Config of the data to judge on. trained_on: the Configs of the run folders."""
+    named = FLAGS.dataset
+    if named is None:
+        places = sorted({f"{its.dataset} {its.data_dir}".strip() for its in trained_on})
+        if len(places) > 1:
+            raise ColorizerError(f"the models were trained on different data ({'; '.join(places)}): name a --dataset")
+        if FLAGS.model and not trained_on:
+            raise ColorizerError(f"{FLAGS.model[0]} does not say what it was trained on: name a --dataset")
+        named = trained_on[0].dataset if trained_on else "sample"
+    settings = {}
+    for its in trained_on:
+        if its.dataset == named:
+            settings = {field: getattr(its, field) for field in ("data_dir", "validation_examples", "image_size")}
+            break
+    if FLAGS.data_dir is not None:
+        settings["data_dir"] = FLAGS.data_dir
+    return config.resolve("paper", named, "gan", settings)
+
+
+def _same_data(one, other):
+    places = {os.path.realpath(os.path.expanduser(its.data_dir)) for its in (one, other)}
+    return one.dataset == other.dataset and len(places) == 1

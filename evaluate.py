@@ -1,0 +1,3 @@
+from colorizer.commands.evaluate import main
+
+main()
