@@ -61,7 +61,7 @@ def main():
     train, validation, test = (part(arguments.data_dir, split) for split in ("train", "validation", "test"))
     steps = len(train[1]) // BATCH
     network = classifier.build()
-    rate = keras.optimizers.schedules.CosineDecay(0.0, (arguments.epochs - 1) * steps, warmup_target=4e-3, warmup_steps=steps)
+    rate = keras.optimizers.schedules.CosineDecay(0.0, max(1, arguments.epochs - 1) * steps, warmup_target=4e-3, warmup_steps=steps)
     to_logits = keras.Model(network.input, network.output[1])
     to_logits.compile(keras.optimizers.AdamW(rate, weight_decay=0.05),
                       keras.losses.SparseCategoricalCrossentropy(from_logits=True))  # fmt: skip

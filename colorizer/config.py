@@ -103,6 +103,8 @@ def resolve(recipe, dataset, model, overrides):
     for field, value in (("recipe", recipe), ("dataset", dataset), ("model", model)):
         _check(field, value)
     config = dataclasses.replace(RECIPES[recipe](dataset, model), **overrides)
+    if config.data_dir:  # a run must find its data from any folder
+        config = dataclasses.replace(config, data_dir=os.path.abspath(os.path.expanduser(config.data_dir)))
     for field in dataclasses.fields(config):
         _check(field.name, getattr(config, field.name))
     if config.image_size % 16:

@@ -30,7 +30,7 @@ SAMPLE_CROPS = {"train": 640, "validation": 64}
 CIFAR10_PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"  # where TFDS downloads from: asked before it tries
 PLACES365_PAGE = "http://data.csail.mit.edu/places/places365/train_256_places365standard.tar"
 PARTS_OF_FOLDER = ("train", "val", "validation", "test")
-MEDIAN_PICTURES = 4096  # of folder and places365: the median colour is that of the first ones
+MEDIAN_PICTURES = 4096  # of folder and places365: the median colour is that of the first ones, or of their first 64 megapixels
 SHUFFLE_BUFFER = 8192  # places365: encoded pictures, about 30 KB each
 
 
@@ -130,7 +130,7 @@ _tensorflow_io = _import_tensorflow_io()
 class Pictures:
     """One part of a data set, whole and unaugmented.
 
-    split: what was found: "train", "validation", "test", or "all" of a folder that has no parts.
+    split: what was found: "train", "validation", "test", or "all" of a folder.
     read: (names=None) -> iterator of images.Example in a fixed order, or of those of these names; unreadable files are named in
     the log and left out.
     training: () -> iterator of uint8 sRGB [H, W, 3] for the median colour, or None where the data have no training part.
@@ -145,8 +145,8 @@ class Pictures:
 def pictures(config, split="test", limit=0, seen_in_training=False):
     """The Pictures of a part of the Config's data set; `limit`: its first ones. Grey ones are judged as well.
 
-    Where there is no test part: of data that the model was trained on (`seen_in_training`) the validation part, of any other
-    folder everything. Raises ColorizerError where there are none.
+    Where there is no test part: validation of data that a model was trained on (`seen_in_training`), or that have such a part;
+    of any other folder everything. Raises ColorizerError where there are none.
     """
     if config.dataset == "folder":
         return _folder_pictures(config, split, limit, seen_in_training)
@@ -173,6 +173,8 @@ def _cifar10_pictures(config, split, limit):
     builder = _prepared("cifar10", config.data_dir, CIFAR10_PAGE)
     columns = _in_id_order(builder, "test" if split == "test" else "train")
     cut = builder.info.splits["train"].num_examples - config.validation_examples
+    if split == "validation" and not config.validation_examples:
+        raise ColorizerError("--split=validation: the run trained on all of the training part (validation_examples=0)")
     part = {"train": slice(0, cut), "validation": slice(cut, None), "test": slice(None)}[split]
     examples = [
         images.Example(name.decode(), builder.info.features["label"].names[label], rgb)
@@ -212,19 +214,18 @@ def _places365_pictures(config, split, limit):
 def _folder_pictures(config, split, limit, seen_in_training):
     top = pathlib.Path(config.data_dir).expanduser()
     parts = _parts_of_folder(top)
-    divided = seen_in_training or (top / "train").is_dir()
-    if not divided:  # a folder to judge, nothing of which was trained on
-        split, files = "all", _shuffled_by_name(images.find(top))
-    else:
-        if split == "test" and not parts["test"]:
-            split = "validation"
-        files = parts[split]
+    own = {name for name in PARTS_OF_FOLDER if (top / name).is_dir()}
+    if split == "test" and not parts["test"]:
+        split = "validation" if seen_in_training or own & {"val", "validation"} else "all"
+    if split != "test" and split != "all" and not seen_in_training and not own & {"train", "val", "validation"}:
+        raise ColorizerError(f"{top}: it has no {split} part; without --split all of it is judged")
+    files = _shuffled_by_name(images.find(top)) if split == "all" else parts[split]
     if not files:
         raise _no_pictures(top, "" if split == "all" else f"{split} ")
     files = files[: limit or None]
     below = {path: path.relative_to(top) for path in files}
     # a folder for each class, as is the habit, or no classes; the part's own folder is none
-    labels = {path: name.parts[:-1][divided and name.parts[0] in PARTS_OF_FOLDER :][:1] for path, name in below.items()}
+    labels = {path: name.parts[:-1][name.parts[0] in own :][:1] for path, name in below.items()}
     labelled = all(labels.values()) and len(set(labels.values())) > 1
 
     def read(names=None):
@@ -241,7 +242,7 @@ def _folder_pictures(config, split, limit, seen_in_training):
                 step = max(1, min(rgb.shape[:2]) // 128)
                 yield rgb[::step, ::step]
 
-    return Pictures(split, len(files), read, training if divided else None)
+    return Pictures(split, len(files), read, training if seen_in_training or "train" in own else None)
 
 
 def _no_pictures(folder, part):
@@ -500,8 +501,8 @@ def _folder(config):
 def _parts_of_folder(top):
     """{"train": [path, ...], "validation": ..., "test": ...}, each in the order of _shuffled_by_name; "test" may be empty."""
     own = {name: _shuffled_by_name(images.find(top / name)) for name in PARTS_OF_FOLDER if (top / name).is_dir()}
-    if "train" not in own:
-        own = {"train": _shuffled_by_name(images.find(top))}
+    if "train" not in own:  # what is in no part, so that nobody trains on a folder's test part
+        own["train"] = [file for file in _shuffled_by_name(images.find(top)) if file.relative_to(top).parts[0] not in own]
     validation = own.get("val") or own.get("validation")
     train, validation = (own["train"], validation) if validation else _split_by_name(own["train"])
     return {"train": train, "validation": validation, "test": own.get("test", [])}

@@ -37,42 +37,78 @@ class Column:
     better: str  # "high", "low" or ""
     meaning: str
 
-    def __post_init__(self):
-        object.__setattr__(self, "meaning", " ".join(self.meaning.split()))  # written over several lines
-
 
 COLUMNS = {
-    "mae_lab": Column("MAE Lab", 2, "low", """Mean absolute error over pixels and L*, a*, b*, CIE units; of the network's own
-        float Lab."""),
-    "mae_rgb_percent": Column("MAE RGB %", 2, "low", """Mean absolute error of the delivered 8-bit sRGB picture, in percent of
-        255."""),
-    "acc_2": Column("acc 2%", 2, "high", """Eq. 10 of the paper: percent of the pixels whose rounded L*, a*, b* are all within 2, 4.4
-        and 4.4 units of the truth's; of the network's own float Lab."""),
+    "mae_lab": Column("MAE Lab", 2, "low", "Mean absolute error over pixels and L*, a*, b*, CIE units; of the network's own float Lab."),
+    "mae_rgb_percent": Column("MAE RGB %", 2, "low", "Mean absolute error of the delivered 8-bit sRGB picture, in percent of 255."),
+    "acc_2": Column(
+        "acc 2%",
+        2,
+        "high",
+        "Eq. 10 of the paper: percent of the pixels whose rounded L*, a*, b* are all within 2, 4.4 and 4.4 units of the "
+        "truth's; of the network's own float Lab.",
+    ),
     "acc_5": Column("acc 5%", 2, "high", "The same within 5, 11 and 11 units."),
-    "psnr": Column("PSNR dB", 2, "high", """Mean over the pictures of the peak signal-to-noise ratio of the delivered picture, each at
-        most 100. High for grey pictures too: never alone."""),
+    "psnr": Column(
+        "PSNR dB",
+        2,
+        "high",
+        "Mean over the pictures of the peak signal-to-noise ratio of the delivered picture, each at most 100. High for "
+        "grey pictures too: never alone.",
+    ),
     "psnr_pooled": Column("PSNR pooled dB", 2, "high", "The same of the mean squared error of all pictures."),
-    "rmse": Column("RMSE", 2, "low", """Square root of the mean squared error of all delivered pictures, levels of 0..255."""),
-    "ssim": Column("SSIM", 4, "high", """Structural similarity (Wang et al. 2004) of the delivered picture: gaussian window, sigma 1.5,
-        11 pixels, mean over the channels. High for whoever keeps the lightness: never alone."""),
-    "ciede2000": Column("CIEDE2000", 2, "low", """Mean over the pixels of the colour difference (Sharma, Wu, Dalal 2005) of the
-        delivered picture to the truth."""),
-    "auc": Column("AUC %", 2, "high", """Zhang et al. 2016: area under the curve of the share of pixels whose a*b* distance is under t,
-        t = 0..150; of the network's own float Lab."""),
-    "auc_rebal": Column("AUC rebal. %", 2, "high", """The same, the mean over the squares of 10 x 10 a*b* units that hold at least 100
-        pixels of the truth: rare colours count as much as grey."""),
-    "ab_divergence": Column("ab diverg.", 3, "low", """Jensen-Shannon divergence, base 2, of the a*b* histograms (5-unit squares) of all
-        delivered pictures and the truth: 0 the same colours, 1 no colour in common. A sepia picture made vivid fails it."""),
-    "colorfulness": Column("colorful", 2, "", """Hasler and Suesstrunk 2003, M(3), signed opponents, of the delivered picture; best like
-        the truth's."""),
-    "colorfulness_gap": Column("gap", 2, "", "Colorfulness less the truth's; best near 0."),
-    "grey_fraction": Column("grey %", 2, "", """Percent of the delivered pictures whose mean chroma is under 4 CIE units; best like the
-        truth's."""),
-    "semantic_accuracy": Column("sem. acc %", 2, "high", """Percent that a small classifier, trained once on true colour CIFAR-10
-        pictures, recognises."""),
-    "frechet_classifier_distance": Column("Frechet clf", 3, "low", """Frechet distance of truth and predictions in that classifier's
-        last features. Not FID, and not comparable with it."""),
-}  # fmt: skip
+    "rmse": Column("RMSE", 2, "low", "Square root of the mean squared error of all delivered pictures, levels of 0..255."),
+    "ssim": Column(
+        "SSIM",
+        4,
+        "high",
+        "Structural similarity (Wang et al. 2004) of the delivered picture: gaussian window, sigma 1.5, 11 pixels, mean "
+        "over the channels. High for whoever keeps the lightness: never alone.",
+    ),
+    "ciede2000": Column(
+        "CIEDE2000",
+        2,
+        "low",
+        "Mean over the pixels of the colour difference (Sharma, Wu, Dalal 2005) of the delivered picture to the truth.",
+    ),
+    "auc": Column(
+        "AUC %",
+        2,
+        "high",
+        "Zhang et al. 2016: area under the curve of the share of pixels whose a*b* distance is under t, t = 0..150; of "
+        "the network's own float Lab.",
+    ),
+    "auc_rebal": Column(
+        "AUC rebal. %",
+        2,
+        "high",
+        "The same, the mean over the squares of 10 x 10 a*b* units that hold at least 100 pixels of the truth: rare "
+        "colours count as much as grey.",
+    ),
+    "ab_divergence": Column(
+        "ab diverg.",
+        3,
+        "low",
+        "Jensen-Shannon divergence, base 2, of the a*b* histograms (5-unit squares) of all delivered pictures and the "
+        "truth: 0 the same colours, 1 no colour in common. A sepia picture made vivid fails it.",
+    ),
+    "colorfulness": Column(
+        "colorful", 2, "", "Hasler and Suesstrunk 2003, M(3), signed opponents, of the delivered picture; best like the truth's."
+    ),
+    "colorfulness_gap": Column("colorful gap", 2, "", "Colorfulness less the truth's; best near 0."),
+    "grey_fraction": Column(
+        "grey %", 2, "", "Percent of the delivered pictures whose mean chroma is under 4 CIE units; best like the truth's."
+    ),
+    "semantic_accuracy": Column(
+        "sem. acc %", 2, "high", "Percent that a small classifier, trained once on true colour CIFAR-10 pictures, recognises."
+    ),
+    "frechet_classifier_distance": Column(
+        "Frechet clf",
+        3,
+        "low",
+        "Frechet distance of truth and predictions in that classifier's last features. Not FID, and not comparable with it.",
+    ),
+}
 SHORT = ("mae_lab", "mae_rgb_percent", "acc_2", "acc_5", "colorfulness")  # what the table at the end of a training shows
 
 RESAMPLES = 1000
@@ -140,7 +176,7 @@ class Row:
             self.sums[name] = self.sums[name] + weights @ np.where(known, values, 0)
             self.sums[name, "count"] = self.sums[name, "count"] + weights @ known
         for name, values in histograms.items():
-            # float32 halves the time, and is exact for counts: a batch has fewer than 2^24 pixels
+            # float32 halves the time; counts stay exact up to 2^24 pixels a batch
             self.sums[name] = self.sums[name] + (weights.astype("float32") @ values.astype("float32")).astype("float64")
 
     def count_chroma_and_hue(self, lab):
@@ -170,6 +206,8 @@ def _judge(row, truth_rgb, truth_lab, predicted_lab, weights, recognise):
     for top in range(0, height, rows_of_strip):
         strip = np.s_[:, top : top + rows_of_strip]
         rgb, lab, predicted = truth_rgb[strip], truth_lab[strip], predicted_lab[strip]
+        if row.lightness == "kept":
+            predicted = rendering.with_lightness(predicted, lab[..., :1])
         delivered_rgb[strip] = delivered = color.rgb_from_lab(predicted)
         delivered_lab = color.lab_from_rgb(delivered)
         closeness = metrics.closeness(lab, predicted)
@@ -184,23 +222,20 @@ def _judge(row, truth_rgb, truth_lab, predicted_lab, weights, recognise):
             "auc": closeness.mean((1, 2), dtype="float64"),
             "chroma": metrics.chroma(delivered_lab),
             "opponents": metrics.opponent_moments(delivered),
-            "true opponents": metrics.opponent_moments(rgb),
         }.items():
             means[name] = means[name] + share * value
         for name, value in {
             "ab": metrics.ab_histogram(delivered_lab, 5),
-            "true bins": metrics.ab_histogram(lab, 10),
-            "closeness": metrics.ab_histogram(lab, 10, closeness),
+            "closeness": metrics.ab_histogram(lab, 10, closeness),  # of the truth: 100 x its pixels
         }.items():
             histograms[name] = histograms[name] + value
         row.count_chroma_and_hue(delivered_lab)
-    colorfulness, true_colorfulness = (metrics.colorfulness_of(means.pop(name)) for name in ("opponents", "true opponents"))
-    figures = means | {
+    figures = {
         "psnr": metrics.psnr(means["squared_error"]),
         "ssim": metrics.ssim(truth_rgb, delivered_rgb),
-        "colorfulness": colorfulness,
-        "colorfulness_gap": colorfulness - true_colorfulness,
+        "colorfulness": metrics.colorfulness_of(means.pop("opponents")),
         "grey_fraction": 100.0 * (means["chroma"] < GREY_CHROMA),
+        **means,
     }
     recognised, features = recognise(delivered_rgb)
     row.add(weights, figures | recognised, histograms | features)
@@ -245,7 +280,7 @@ def evaluate(predictors, examples, batch_size=64, classifier=None):
         lightnesses = ("kept", "predicted") if predictor.own_lightness else ("kept",)
         of_predictor.append([Row(predictor.name, lightness, predictor.vividness) for lightness in lightnesses])
         rows += of_predictor[-1]
-    names, labels = [], []
+    names, labels, sizes = [], [], set()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for batch in _batches(examples, batch_size):
             rgb = np.stack([example.rgb for example in batch])
@@ -255,20 +290,21 @@ def evaluate(predictors, examples, batch_size=64, classifier=None):
             work = [pool.submit(_judge, rows[0], rgb, lab, lab, weights, recognise)]
             for predictor, its_rows in zip(predictors, of_predictor):
                 predicted_lab = predictor.lab_of(lab[..., :1])
-                for row in its_rows:
-                    judged = predicted_lab if row.lightness == "predicted" else rendering.with_lightness(predicted_lab, lab[..., :1])
-                    work.append(pool.submit(_judge, row, rgb, lab, judged, weights, recognise))
+                work += [pool.submit(_judge, row, rgb, lab, predicted_lab, weights, recognise) for row in its_rows]
+                if lab.size > 3 * MOST_PIXELS:  # one prediction of a large picture at a time
+                    concurrent.futures.wait(work)
             for done in work:
                 done.result()
             names += [example.name for example in batch]
             labels += [example.label for example in batch]
+            sizes.add(rgb.shape[1:3])
     if not names:
         raise ColorizerError("no picture to judge")
-    return Judged(rows, names, labels)
+    return Judged(rows, names, labels, sizes)
 
 
 def _batches(examples, batch_size):
-    """Neighbours of one size together, as many as `batch_size`, MOST_PIXELS and the classes allow."""
+    """Neighbours of one size together, as many as `batch_size` and MOST_PIXELS allow."""
     batch = []
     for example in examples:
         pixels = example.rgb.shape[0] * example.rgb.shape[1]
@@ -291,6 +327,7 @@ class Judged:
     rows: list
     names: list
     labels: list
+    sizes: set  # (height, width)
 
     def figures(self):
         """report.json's rows: every figure, its 95 % interval, and that of its difference to the first model's first row."""
@@ -300,23 +337,25 @@ class Judged:
         for number, (row, of_row) in enumerate(zip(self.rows, values)):
             entry = {"name": row.name, "lightness": row.lightness, "vividness": row.vividness}
             entry |= {name: float(value[0]) for name, value in of_row.items() if np.isfinite(value[0])}
-            entry["ci95"] = _intervals(of_row)
+            if (known := int(row.sums["ssim", "count"][0])) < len(self.names):
+                entry["ssim_n"] = known  # pictures of 11 pixels and more on a side
+            entry["ci95"] = _intervals({name: value for name, value in of_row.items() if name in entry})
             if models and number != models[0]:
                 first = values[models[0]]
-                entry["ci95_of_difference_to_first_model"] = _intervals({name: of_row[name] - first[name] for name in of_row})
+                entry["ci95_of_difference_to_first_model"] = _intervals({name: of_row[name] - first[name] for name in entry["ci95"]})
             reported.append(entry)
         return reported
 
     def classes(self):
-        """{class: {"n": pictures, row's title: {figure: mean}}} where the examples have labels, else {}."""
+        """{class: {"n": pictures, "rows": {row's title: {figure: mean}}}} where the examples have labels, else {}."""
         labels = np.array([label or "" for label in self.labels])
         found = sorted(set(labels) - {""})
         shown = ("ciede2000", "colorfulness", "semantic_accuracy")
         return {
             label: {
                 "n": int((labels == label).sum()),
-                **{row.title: {name: float(np.mean(row.images(name)[labels == label])) for name in shown if name in row.per_image}
-                   for row in self.rows},
+                "rows": {row.title: {name: float(np.mean(row.images(name)[labels == label])) for name in shown if name in row.per_image}
+                         for row in self.rows},
             }
             for label in found
         }  # fmt: skip
@@ -341,21 +380,19 @@ class Judged:
         columns = [row.images(figure) for row in self.rows for figure in figures]
         for number, (name, label) in enumerate(zip(self.names, self.labels)):
             values = ("" if np.isnan(column[number]) else f"{column[number]:.6g}" for column in columns)
-            writer.writerow([os.fsencode(name).decode(errors="replace"), label or "", *values])
+            writer.writerow([name, label or "", *values])
         return text.getvalue()
 
 
 def _values(row, truth):
     """{figure: [1 + RESAMPLES]} of a row; `truth` is the truth's own row."""
-    values = {}
-    for name in COLUMNS:
-        if name in row.sums:
-            values[name] = row.mean(name)
+    values = {name: row.mean(name) for name in COLUMNS if name in row.sums}
+    values["colorfulness_gap"] = values["colorfulness"] - truth.mean("colorfulness")
     mean_squared_error = row.mean("squared_error")
     values["psnr_pooled"] = metrics.psnr(mean_squared_error)
     values["rmse"] = np.sqrt(mean_squared_error)
-    pixels = row.sums["true bins"]
-    occupied = pixels >= FEWEST_PIXELS_OF_BIN
+    pixels = truth.sums["closeness"] / 100
+    occupied = pixels >= FEWEST_PIXELS_OF_BIN - 0.5
     with np.errstate(invalid="ignore", divide="ignore"):
         of_bins = np.where(occupied, row.sums["closeness"] / np.maximum(pixels, 1), 0)
         values["auc_rebal"] = of_bins.sum(axis=1) / occupied.sum(axis=1)
@@ -364,7 +401,8 @@ def _values(row, truth):
         images = row.sums["squared_error", "count"]
         gaussians = [_gaussian(its.sums["features"], its.sums["features squared"], images) for its in (truth, row)]
         values["frechet_classifier_distance"] = metrics.frechet_distance(*gaussians[0], *gaussians[1])
-    return {name: values[name] for name in COLUMNS if name in values}
+    empty = row.sums["squared_error", "count"] == 0  # resamples without a picture, where there are few
+    return {name: np.where(empty, np.nan, values[name]) for name in COLUMNS if name in values}
 
 
 def _gaussian(sums, squares, images):
@@ -389,19 +427,31 @@ def title(name, lightness, vividness):
 # ---- the report -------------------------------------------------------------------------------------------------------
 
 
-def report(judged, dataset, split, command, image_size=None):
-    """report.json as a dict. image_size: the side of the pictures, None where they differ."""
+def report(judged, dataset, split, command):
+    """report.json as a dict. Its image_size is the side of the pictures, None where they differ or are no squares."""
+    sides = {side for size in judged.sizes for side in size}
     return {
         "dataset": dataset,
         "split": split,
         "n": len(judged.names),
-        "image_size": image_size,
+        "image_size": sides.pop() if len(sides) == 1 else None,
         "version": __version__,
         "command": command,
         "rows": judged.figures(),
         "classes": judged.classes(),
         "distributions": judged.distributions(),
     }
+
+
+def subject(report):
+    """What a report is of, in words."""
+    part = "" if report["split"] == "all" else f" of the {report['split']} part"
+    return f"{report['n']:,} pictures{part} of {report['dataset']}"
+
+
+def published(report):
+    """The paper's own rows where they are of the same test pictures."""
+    return PAPER.get(report["dataset"], []) if report["split"] == "test" else []
 
 
 def write(path, report):

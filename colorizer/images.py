@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import pathlib
+import tempfile
 import typing
 
 import numpy as np
@@ -89,16 +90,19 @@ def resized(channels, height, width, bicubic=False):
 
 
 def write_text(path, text):
-    """Writes a text file, whole or not at all."""
+    """Writes a text file in UTF-8, whole or not at all. What is no text (bytes of a file's name) becomes a question mark."""
     with replacing(path) as aside:
-        aside.write_text(text)
+        aside.write_text(text, encoding="utf-8", errors="replace")
 
 
 def check_writable(folder):
     """Makes the folder where it is absent. Raises ColorizerError where nothing can be written there."""
-    with replacing(pathlib.Path(folder) / ".writable") as aside:
-        aside.touch()
-    aside.with_name(".writable").unlink()
+    try:
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ColorizerError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from colorizer import ColorizerError, __version__, color, config, images, metric
 
 TRAITS_FILE = "colorizer.json"  # inside the .keras archive, where Keras leaves it alone
 GAIN_RANGE = (0.2, 5.0)
+RENDER_PIXELS = 2**20  # that the network sees at once: its widest layer then takes 256 MB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,15 +53,24 @@ class Colorizer:
 def colorized(colorizer, lightness, vividness=None):
     """The network's answer for pictures of any size: lightness [B, H, W, 1] -> lab [B, H, W, 3], float32, CIE units.
 
-    The network sees them at its render size; its answer comes back by bicubic interpolation. L* is the network's own:
+    The network sees them at its render size; its a*b* come back guided by the lightness. L* is the network's own, enlarged:
     rendering.with_lightness puts the picture's back.
     """
     height, width = lightness.shape[1:3]
     shape = rendering.render_shape(height, width, colorizer.traits.render_size, colorizer.traits.stride)
+    at_once = max(1, RENDER_PIXELS // (shape[0] * shape[1]))
+    if len(lightness) > at_once:
+        parts = (lightness[start : start + at_once] for start in range(0, len(lightness), at_once))
+        return np.concatenate([colorized(colorizer, part, vividness) for part in parts])
     if shape == (height, width):
         return colorizer(lightness, vividness)
     seen = np.stack([images.resized(one, *shape) for one in lightness])
-    return np.stack([images.resized(one, height, width, bicubic=True) for one in colorizer(seen, vividness)])
+    lab = colorizer(seen, vividness)
+    terms = rendering.guided_terms(seen, lab[..., 1:])
+    terms, own_lightness = (
+        np.stack([images.resized(one, height, width, bicubic=True) for one in reduced]) for reduced in (terms, lab[..., :1])
+    )
+    return np.concatenate([own_lightness, rendering.guided_ab(terms, lightness)], axis=-1)
 
 
 def save(path, generator, traits):
@@ -75,9 +85,10 @@ def save(path, generator, traits):
 
 
 def trained_on(path):
-    """The Config of the run in a folder; None of anything else, which load() may know."""
+    """The Config of a run, from its folder or a .keras file in it; None of anything else, which load() may know."""
+    path = pathlib.Path(path)
     try:
-        saved = json.loads((pathlib.Path(path) / "config.json").read_text())
+        saved = json.loads(((path if path.is_dir() else path.parent) / "config.json").read_text())
         return config.from_dict(saved["config"])
     except OSError:
         return None
@@ -90,7 +101,9 @@ def load(path):
     path, traits = _found(path)
     import keras
 
-    return Colorizer(keras.models.load_model(path, compile=False).predict_on_batch, traits)
+    network = keras.models.load_model(path, compile=False)
+    network.jit_compile = False  # on GPUs Keras would compile anew for each size of picture
+    return Colorizer(network.predict_on_batch, traits)
 
 
 def check(path):
@@ -114,7 +127,10 @@ def _found(path):
         raise ColorizerError(f"{path}: a .keras file of another program (it has no {TRAITS_FILE})") from error
     except (OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise ColorizerError(f"{path}: not a readable .keras file ({error})") from error
-    return path, Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits) if field.name in saved})
+    try:
+        return path, Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits) if field.name in saved})
+    except TypeError as error:
+        raise ColorizerError(f"{path}: its {TRAITS_FILE} is incomplete ({error})") from error
 
 
 def fit_gain(lab, predicted_lab):

@@ -1,7 +1,7 @@
-"""Figures of merit, per image, and the median colour. docs/metrics.md says what each means, and which variant it is.
+"""Figures of merit, and the median colour. docs/metrics.md says what each means, and which variant it is.
 
-Functions take the truth and the prediction, [B, H, W, 3], and give one value an image, [B]. `lab` is in CIE units, `rgb`
-8-bit sRGB: the delivered picture. Those of Lab that training uses too are written over `xp` (numpy or keras.ops).
+Functions take the truth and the prediction, [B, H, W, 3], and give one value an image, [B], unless they say otherwise. `lab` is in
+CIE units, `rgb` 8-bit sRGB: the delivered picture. Those of Lab that training uses too are written over `xp` (numpy or keras.ops).
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from colorizer import color
 # Eq. 10's epsilon, in percent of each channel's range: L* 0..100, a* and b* -110..110
 _CIE_UNITS_PER_PERCENT = np.array([1.0, 2.2, 2.2], "float32")
 MOST_PSNR = 100.0  # of equal pictures, dB
-AB_EDGE = 110  # histograms of a* and b* reach from -110 to 110, which holds all of sRGB
+AB_EDGE = 110  # histograms reach to the squares about -110 and 110, which holds all of sRGB
 
 
 def mae_lab(lab, predicted_lab, xp=np):
@@ -102,9 +102,12 @@ def closeness(lab, predicted_lab):
 
 
 def ab_histogram(lab, unit, weights=None):
-    """Pixels, or the sum of their `weights` [B, H, W], in each square of `unit` x `unit` of the a*b* plane: [B, bins]."""
-    side = 2 * AB_EDGE // unit
-    a, b = (np.clip((lab[..., channel] + AB_EDGE) // unit, 0, side - 1).astype("int64") for channel in (1, 2))
+    """Pixels, or the sum of their `weights` [B, H, W], in each square of `unit` x `unit` of the a*b* plane: [B, bins].
+
+    The squares lie about the multiples of `unit`, as those of Zhang et al. 2016, so that grey is in the middle of one.
+    """
+    side = 2 * AB_EDGE // unit + 1
+    a, b = (np.clip(np.rint(lab[..., channel] / unit) + side // 2, 0, side - 1).astype("int64") for channel in (1, 2))
     image = np.arange(len(lab)).reshape(-1, 1, 1)
     place = ((image * side + a) * side + b).ravel()
     weights = None if weights is None else weights.ravel()
@@ -190,11 +193,12 @@ def median_ab(pictures, most_pixels=2**26):
 
 def _in_chunks(pictures, pixels):
     """The pixels of all pictures, [N, 3], about so many at a time."""
-    waiting = []
+    waiting, count = [], 0
     for rgb in pictures:
         waiting.append(rgb.reshape(-1, 3))
-        if sum(map(len, waiting)) >= pixels:
+        count += len(waiting[-1])
+        if count >= pixels:
             yield np.concatenate(waiting)
-            waiting = []
+            waiting, count = [], 0
     if waiting:
         yield np.concatenate(waiting)

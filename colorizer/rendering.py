@@ -2,6 +2,7 @@
 
 import numpy as np
 
+GUIDED_EPSILON = 320.0  # L* units squared; benchmarks/upsampling.py
 MOST_ASPECT = 8  # a longer picture is squeezed for the network: a strip of 3 x 5000 must not become 109 megapixels
 
 
@@ -14,6 +15,31 @@ def render_shape(height, width, size, stride):
     sides = size, size * min(long / short, MOST_ASPECT)
     short, long = (max(1, round(side / stride)) * stride for side in sides)
     return (short, long) if height <= width else (long, short)
+
+
+def guided_terms(lightness, ab, xp=np):
+    """What brings a*b* back to full size along the edges of the lightness: [B, h, w, 1], [B, h, w, 2] -> [B, h, w, 4].
+
+    The local slope of a* and of b* in L*, and what is left of them: ab = slope x lightness + rest. Enlarged, with the
+    full-size lightness in place of the reduced one, that is guided_ab(). It is the fast guided filter (He and Sun 2015) plus
+    the residual that plain filtering would lose, whose offsets cancel; so reducing the result gives `ab` back.
+    """
+    mean_lightness, mean_ab = _box_mean(lightness, xp), _box_mean(ab, xp)
+    covariance = _box_mean(lightness * ab, xp) - mean_lightness * mean_ab
+    variance = _box_mean(lightness * lightness, xp) - mean_lightness * mean_lightness
+    slope = _box_mean(covariance / (variance + GUIDED_EPSILON), xp)
+    return xp.concatenate([slope, ab - slope * lightness], axis=-1)
+
+
+def guided_ab(terms, lightness):
+    """a*b* [..., 2] from guided_terms() [..., 4] enlarged to the size of `lightness` [..., 1]."""
+    return terms[..., :2] * lightness + terms[..., 2:]
+
+
+def _box_mean(x, xp):
+    """Means over 3 x 3 pixels of [B, h, w, C], the edge repeated."""
+    x = (xp.concatenate([x[:, :1], x[:, :-1]], axis=1) + x + xp.concatenate([x[:, 1:], x[:, -1:]], axis=1)) / 3
+    return (xp.concatenate([x[:, :, :1], x[:, :, :-1]], axis=2) + x + xp.concatenate([x[:, :, 1:], x[:, :, -1:]], axis=2)) / 3
 
 
 def vivid(lab, vividness, gain, xp=np):

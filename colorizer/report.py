@@ -16,7 +16,7 @@ EXTREMES = 3  # pictures each: best, median, worst
 LONGEST = 256  # side of a shown picture, pixels
 _SMALL = 64  # pictures up to this side are enlarged without smoothing
 
-_STYLE = (pathlib.Path(__file__).parent / "report.css").read_text()
+_STYLE = (pathlib.Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 _SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a68a6", "#8c564b")  # Okabe and Ito 2008, and two
 
 
@@ -83,15 +83,14 @@ def page(figures, judged, chosen, shown):
     columns = [key for key in evaluation.COLUMNS if any(key in row for row in rows)]
     models = [row for row in rows if row["vividness"] is not None]
     sections = [
-        ("Figures", _figures(rows + evaluation.PAPER.get(figures["dataset"], []), columns, models)),
+        ("Figures", _figures(rows + evaluation.published(figures), columns, models)),
         ("Pictures", f'<div class="groups">{"".join(_pictures(*group, judged, shown) for group in chosen)}</div>'),
         ("Colours", _distributions(figures["distributions"])),
     ]
     if figures["classes"]:
         sections.append(("Classes", _classes(figures["classes"], rows)))
     sections.append(("What the columns mean", _glossary(columns)))
-    size = f", {figures['image_size']} px" if figures["image_size"] else ""
-    subject = f"{figures['n']:,} pictures of the {figures['split']} part of {figures['dataset']}{size}"
+    subject = evaluation.subject(figures) + (f", {figures['image_size']} px" if figures["image_size"] else "")
     body = "".join(f'<section id="{_id(name)}"><h2>{name}</h2>{content}</section>' for name, content in sections)
     links = "".join(f'<a href="#{_id(name)}">{name}</a>' for name, _ in sections)
     return f"""<!doctype html>
@@ -132,6 +131,8 @@ def _figures(rows, columns, models):
         "L* kept: the picture's own lightness is put back, what a user gets. L* predicted (own L): the network's own, what the paper"
         " measured."
     )
+    if counted := {row["ssim_n"] for row in rows if "ssim_n" in row}:
+        note += f" SSIM is of the {counted.pop():,} pictures of at least 11 pixels on a side."
     if any("ci95" not in row for row in rows):
         note += " In italics: Table 1 of the paper, which does not say whether its MAE is of Lab or of RGB."
     table = f"<p>{note}</p>{_wide(heads, ''.join(lines))}"
@@ -192,7 +193,7 @@ def _pictures(heading, explanation, names, judged, shown):
             caption = f"<small>{differences[title][number]:.1f}</small>" if title in differences else ""
             alt = html.escape(f"{name}: {title}", quote=True)
             cells += f'<td><img src="{shown[name][title]}" alt="{alt}" loading="lazy">{caption}</td>'
-        caption = html.escape(os.fsencode(name).decode(errors="replace")) + (f"<small>{html.escape(label)}</small>" if label else "")
+        caption = html.escape(name) + (f"<small>{html.escape(label)}</small>" if label else "")
         lines.append(f"<tr>{cells}<th>{caption}</th></tr>")
     table = f'<table class="pictures"><thead><tr>{heads}<th></th></tr></thead><tbody>{"".join(lines)}</tbody></table>'
     return f'<div><h3>{html.escape(heading)}</h3><p>{explanation} The number is CIEDE2000.</p><div class="wide">{table}</div></div>'
@@ -204,7 +205,7 @@ def _distributions(distributions):
     most_chroma = evaluation.CHROMA_BINS * evaluation.CHROMA_UNIT
     chroma_ticks = [(chroma / most_chroma, chroma) for chroma in range(0, most_chroma + 1, 20)]
     hue_ticks = [(degrees / 360, degrees) for degrees in range(0, 361, 60)]
-    hue_label = f"hue of pixels with chroma over {evaluation.COLOURED:g}, degrees"
+    hue_label = f"hue of pixels of chroma {evaluation.COLOURED:g} and more, degrees"
     charts = _chart({title: its["chroma"] for title, its in drawn.items()}, "chroma C*ab", chroma_ticks)
     charts += _chart({title: its["hue"] for title, its in drawn.items()}, hue_label, hue_ticks, hues=True)
     return (
@@ -228,7 +229,7 @@ def _chart(series, label, ticks, hues=False):
     drawn = ""
     for share in (0, most / 2, most):
         drawn += f'<line x1="{left}" x2="{right}" y1="{y(share)}" y2="{y(share)}"/>'
-        drawn += f'<text x="{left - 6}" y="{float(y(share)) + 4}" text-anchor="end">{100 * share:.0f}&#8201;%</text>'
+        drawn += f'<text x="{left - 6}" y="{float(y(share)) + 4}" text-anchor="end">{100 * share:.3g}&#8201;%</text>'
     for place, text in ticks:
         drawn += f'<text x="{x(place)}" y="{bottom + 24}" text-anchor="middle">{text}</text>'
     for number in range(evaluation.HUE_BINS * hues):
@@ -257,14 +258,14 @@ def _colour(title, series):
 
 def _classes(classes, rows):
     titles = [_row_title(row) for row in rows]
-    figures = [key for key in ("ciede2000", "colorfulness", "semantic_accuracy") if key in next(iter(classes.values()))[titles[0]]]
+    figures = [key for key in ("ciede2000", "colorfulness", "semantic_accuracy") if key in next(iter(classes.values()))["rows"][titles[0]]]
     tables = ""
     for key in figures:
         shown = titles if key != "ciede2000" else titles[1:]  # of the truth it is 0
         heads = "".join(f"<th>{html.escape(title)}</th>" for title in shown)
         lines = "".join(
             f"<tr><th>{html.escape(label)}<small>{its['n']:,}</small></th>"
-            + "".join(f"<td>{its[title][key]:.{evaluation.COLUMNS[key].decimals}f}</td>" for title in shown)
+            + "".join(f"<td>{its['rows'][title][key]:.{evaluation.COLUMNS[key].decimals}f}</td>" for title in shown)
             + "</tr>"
             for label, its in classes.items()
         )
@@ -280,5 +281,6 @@ def _glossary(columns):
     )
     return (
         f"<dl>{items}</dl><p>Every figure is the plain mean over the pictures, whatever their size, unless it says pooled or all"
-        f" pictures. Intervals: {evaluation.RESAMPLES:,} Poisson bootstrap resamples of the pictures, the same for every row.</p>"
+        f" pictures. Intervals: {evaluation.RESAMPLES:,} Poisson bootstrap resamples of the pictures, the same for every row. The bootstrap"
+        " shifts the divergence and the Frechet distance upwards, so on few pictures an interval may lie above its figure.</p>"
     )

@@ -26,6 +26,7 @@ import zipfile
 import keras
 import numpy as np
 import tensorflow as tf
+import tqdm
 from absl import logging
 
 from colorizer import ColorizerError, __version__, color, dataset, evaluation, images, inference, losses, metrics, networks, rendering
@@ -87,7 +88,7 @@ def _train(config, workdir, strategy, data, steps, command):
             raise Interrupted
     if (grey := data.grey_left_out()) > known_grey:  # met while training
         print(f"grey images left out of training: {grey:,}")
-    return finish(config, workdir, data, command)
+    return finish(config, workdir, command)
 
 
 def describe(config):
@@ -554,18 +555,20 @@ def _log_to_tensorboard(workdir, epoch, logs, grid):
 # ---- the table --------------------------------------------------------------------------------------------------------
 
 
-def finish(config, workdir, data, command):
-    """The report of best.keras beside the trivial predictors, on the test split or, where there is none, on validation."""
+def finish(config, workdir, command):
+    """The report of best.keras beside the trivial predictors, on the test part or, where there is none, on validation.
+
+    What evaluate.py gives of the run: whole pictures.
+    """
     path = workdir / "report.json"
     if path.exists():
         return json.loads(path.read_text())
-    split = "test" if data.test else "validation"
-    judged = data.test or data.validation
+    pictures = dataset.pictures(config, "test", config.eval_examples, seen_in_training=True)
     predictors = [
-        *evaluation.trivial(metrics.median_ab(data.train.in_order().as_numpy_iterator())),
+        *evaluation.trivial(metrics.median_ab(pictures.training())),
         evaluation.of_model(config.model, inference.load(workdir / "best.keras")),
     ]
-    examples = (images.Example(f"{number:06d}", None, rgb) for number, rgb in enumerate(judged.in_order().as_numpy_iterator()))
-    report = evaluation.report(evaluation.evaluate(predictors, examples), config.dataset, split, command, config.image_size)
+    examples = tqdm.tqdm(pictures.read(), "judging", pictures.count, unit="", leave=False, disable=None)
+    report = evaluation.report(evaluation.evaluate(predictors, examples), config.dataset, pictures.split, command)
     evaluation.write(path, report)
     return report

@@ -109,6 +109,9 @@ def test_what_evaluate_cannot_do_is_one_line_and_exit_code_1(model, tmp_path, fo
     for arguments, said in [
         (["stray"], "unexpected argument: stray"),
         (["--vividness=1.5"], "--vividness=1.5"),
+        (["--vividness=1"], "name a --model"),
+        ([f"--model={model}", "--vividness=nan", *on_photos], "each once"),
+        ([f"--model={model}", "--vividness=1", "--vividness=1", *on_photos], "each once"),
         (["--split=holdout"], "test|validation|train"),
         ([f"--model={model}"], "name a --dataset"),
         ([f"--model={model}", f"--model={model}", *on_photos], "--name of its own"),
@@ -148,7 +151,13 @@ def test_a_run_is_judged_on_its_own_data(tmp_path):
     result = run_program("--model=runs/sample-unet", "--limit=8", "--output=report", script="evaluate.py", cwd=tmp_path)
     assert result.returncode == 0 and result.stderr == ""
     ours, theirs = (json.loads((tmp_path / path).read_text()) for path in ("report/report.json", "runs/sample-unet/report.json"))
+    assert ours["image_size"] == theirs["image_size"] == 16
     assert (ours["dataset"], ours["split"], ours["n"]) == (theirs["dataset"], theirs["split"], theirs["n"]) == ("sample", "validation", 8)
-    for row, other in zip(ours["rows"][3:], theirs["rows"][3:]):  # the median is of all training crops there as here
-        assert row["mae_lab"] == pytest.approx(other["mae_lab"], rel=1e-5)
-        assert row["ciede2000"] == pytest.approx(other["ciede2000"], rel=1e-5)
+    assert len(ours["rows"]) == 5
+    for row, other in zip(ours["rows"], theirs["rows"]):
+        for key in ("mae_lab", "ciede2000", "auc_rebal"):
+            assert row[key] == pytest.approx(other[key], rel=1e-5)
+            assert row["ci95"][key] == pytest.approx(other["ci95"][key], rel=1e-4)
+    run = tmp_path / "runs/sample-unet"
+    assert "a run" in failing(f"--model={run}", f"--output={run}", script="evaluate.py")
+    assert "name a --dataset" not in run_program(f"--model={run / 'best.keras'}", "--limit=1", script="evaluate.py").stderr

@@ -431,3 +431,14 @@ def test_folders_named_by_class_are_classes_and_parts_are_not(folder_of):
     assert {example.label for example in dataset.pictures(configured("folder", plain)).read()} == {None}
     classes = folder_of({"cat/1.png": (8, 8), "dog/2.png": (8, 8)}, "classes")
     assert {example.label for example in dataset.pictures(configured("folder", classes)).read()} == {"cat", "dog"}
+
+
+def test_a_part_that_a_folder_lacks_is_an_error(folder_of):
+    photos = folder_of({"a.png": (8, 8), "b.png": (8, 8)})
+    with pytest.raises(ColorizerError, match="no validation part"):
+        dataset.pictures(configured("folder", photos), "validation")
+    test_alone = folder_of({"test/a.png": (8, 8), "test/b.png": (8, 8)}, "test_alone")
+    assert dataset.pictures(configured("folder", test_alone)).split == "test"
+    train_alone = folder_of({f"train/{i}.png": (8, 8) for i in range(20)}, "train_alone")
+    assert dataset.pictures(configured("folder", train_alone)).split == "all"
+    assert dataset.pictures(configured("folder", train_alone), seen_in_training=True).split == "validation"

@@ -4,6 +4,7 @@ import base64
 import html.parser
 import io
 import json
+import os
 import re
 
 import numpy as np
@@ -45,10 +46,10 @@ class Checker(html.parser.HTMLParser):
 def written(tmp_path_factory):
     """A report on nine pictures with odd names, and two rows of one model."""
     cat = photographs.chelsea()
-    names = ["<script>alert(1)</script>.png", "a & b.png", "ü.png", *(f"{number}.png" for number in range(6))]
-    sizes = [32, 32, 32, 300, 32, 32, 32, 32, 32]
+    names = ["<script>alert(1)</script>.png", "a & b.png", os.fsdecode(b"caf\xe9.png"), *(f"{number}.png" for number in range(6))]
+    sizes = [32, 32, 32, 300, 32, 32, 32, 32, 10]
     examples = [
-        images.Example(name, f"<{number % 2}>", cat[20 * number : 20 * number + size, :size])
+        images.Example(name, ("<0>", os.fsdecode(b"<\xe9>"))[number % 2], cat[20 * number : 20 * number + size, :size])
         for number, (name, size) in enumerate(zip(names, sizes))
     ]
     predictors = [*evaluation.trivial([3, 10]), evaluation.Predictor("<b>net</b>", evaluation.constant([20, 40]), 0.0, own_lightness=True)]
@@ -60,7 +61,7 @@ def written(tmp_path_factory):
 
 
 def test_the_page_is_whole_and_needs_nothing_from_elsewhere(written):
-    page = (written[0] / "report.html").read_text()
+    page = (written[0] / "report.html").read_text(encoding="utf-8")
     checked = Checker(page)
     assert all(address.startswith(("data:image/", "#")) for address in checked.addresses)
     assert "http" not in re.sub(r"data:image/[^\"]*", "", page)
@@ -68,7 +69,7 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere(written):
 
 def test_names_are_text_not_html(written):
     page = (written[0] / "report.html").read_text()
-    assert "<script>alert" not in page and "<b>net" not in page and "<1>" not in page
+    assert "<script>alert" not in page and "<b>net" not in page and "<0>" not in page
     text = "".join(Checker(page).text)
     assert "<script>alert(1)</script>.png" in text and "<b>net</b>, own L" in text
 
@@ -97,7 +98,7 @@ def test_best_median_and_worst_are_those_by_ciede2000(written):
 
 def test_the_sample_does_not_depend_on_the_models(written):
     _, judged, _ = written
-    fewer = evaluation.Judged(judged.rows[:1], judged.names, judged.labels)
+    fewer = evaluation.Judged(judged.rows[:1], judged.names, judged.labels, judged.sizes)
     assert report.choose(fewer) == report.choose(judged)[:2]
 
 
@@ -128,4 +129,5 @@ def test_the_json_has_what_it_promises(written):
     for row in figures["rows"]:
         for key, (low, high) in row["ci95"].items():
             assert low <= high, key
-    assert set(figures["classes"]) == {"<0>", "<1>"}
+    assert set(figures["classes"]) == {"<0>", os.fsdecode(b"<\xe9>")}
+    assert figures["image_size"] is None and figures["rows"][1]["ssim_n"] == 8

@@ -15,6 +15,8 @@ def run(main, manual, values):
     `manual` is what --help prints above the flags. absl's own app.run exits 1 after --help and hides other modules' flags.
     """
     program = os.path.basename(sys.argv[0])
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # names of files need not be text
     try:
         rest = values(sys.argv)
         if values.help:

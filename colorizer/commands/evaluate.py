@@ -10,6 +10,7 @@ network's own L*, what the paper measured.
 """
 
 import os
+import pathlib
 import shlex
 import shutil
 import sys
@@ -31,7 +32,7 @@ flags.DEFINE_enum("dataset", None, config.DATASETS, "What to judge on. Unset: wh
 flags.DEFINE_string("data_dir", None, "folder: the pictures. cifar10, places365: the TFDS folder. Unset: the run's, or"
                     " ~/tensorflow_datasets.", **_HERE)  # fmt: skip
 flags.DEFINE_enum("split", "test", ("test", "validation", "train"), "Which part. test, where there is none: validation of what the run was"
-                  " trained on, everything of another folder.", **_HERE)  # fmt: skip
+                  " trained on or where there is such a part, everything of another folder.", **_HERE)  # fmt: skip
 flags.DEFINE_integer("limit", 0, "Judge the first N pictures. 0: all.", lower_bound=0, **_HERE)
 flags.DEFINE_integer(
     "batch_size", 64, "Pictures of one size that the network sees at once. Changes speed, no figure.", lower_bound=1, **_HERE
@@ -47,35 +48,39 @@ def main():
 
 
 def _evaluate():
+    models = [os.path.expanduser(path) for path in FLAGS.model]
     names = _names()
     from colorizer import evaluation, images, inference, metrics
 
-    for path in FLAGS.model:
+    for path in models:
         inference.check(path)
-    trained_on = [its for its in map(inference.trained_on, FLAGS.model) if its]
+    trained_on = [its for its in map(inference.trained_on, models) if its]
     judged_on = _judged_on(trained_on)
-    if FLAGS.output:  # now, not after an hour
-        images.check_writable(FLAGS.output)
+    output = FLAGS.output and os.path.expanduser(FLAGS.output)
+    if output:  # now, not after an hour
+        if os.path.exists(os.path.join(output, "config.json")):
+            raise ColorizerError(f"{output}: a run, which has a report.json of its own; name another --output")
+        images.check_writable(output)
     with commands.without_native_notes():
         from colorizer import classifier, dataset, report
 
-    models = [inference.load(path) for path in FLAGS.model]
-    pictures = dataset.pictures(judged_on, FLAGS.split, FLAGS.limit, any(_same_data(judged_on, its) for its in trained_on))
+    pictures = dataset.pictures(judged_on, FLAGS.split, FLAGS.limit, any(_overlap(judged_on, its) for its in trained_on))
     predictors = evaluation.trivial(metrics.median_ab(pictures.training()) if pictures.training else None)
-    for name, model in zip(names, models):
+    for name, path in zip(names, models):
+        model = inference.load(path)
         predictors += [evaluation.of_model(name, model, vividness) for vividness in FLAGS.vividness or [None]]
     examples = tqdm.tqdm(pictures.read(), "judging", pictures.count, unit="", leave=False, disable=None)
     judged = evaluation.evaluate(predictors, examples, FLAGS.batch_size, classifier.load() if judged_on.dataset == "cifar10" else None)
 
     figures = evaluation.report(judged, judged_on.dataset, pictures.split, shlex.join(["evaluate.py", *sys.argv[1:]]))
-    published = evaluation.PAPER.get(judged_on.dataset, [])
-    print(f"{figures['n']:,} pictures of the {pictures.split} part of {judged_on.dataset}\n")
+    published = evaluation.published(figures)
+    print(f"{evaluation.subject(figures)}\n")
     print(evaluation.table(figures["rows"] + published, evaluation.COLUMNS, shutil.get_terminal_size((120, 40)).columns))
     if published:
         print("\nas published: Table 1 of the paper, which does not say whether its MAE is of Lab or of RGB")
-    if FLAGS.output:
-        report.write(FLAGS.output, figures, judged, predictors, pictures.read)
-        print(f"\nwritten to {FLAGS.output}: {', '.join(report.WRITTEN)}")
+    if output:
+        report.write(output, figures, judged, predictors, pictures.read)
+        print(f"\nwritten to {output}: {', '.join(report.WRITTEN)}")
 
 
 def _names():
@@ -84,29 +89,37 @@ def _names():
     names = FLAGS.name or [path.rstrip("/") for path in FLAGS.model]
     if len({"truth", "original", "grey", "median", *names}) < 4 + len(names):
         raise ColorizerError(f"two rows would have one name ({', '.join(names)}): give each model a --name of its own")
+    titles = {f"{vividness:g}" for vividness in FLAGS.vividness}
+    if "nan" in titles or len(titles) < len(FLAGS.vividness):
+        raise ColorizerError(f"--vividness={', '.join(map(str, FLAGS.vividness))}: numbers from 0 to 1, each once")
+    if FLAGS.vividness and not FLAGS.model:
+        raise ColorizerError("--vividness is a model's: name a --model")
     return names
 
 
 def _judged_on(trained_on):
-    """The Config of the data to judge on. trained_on: the Configs of the run folders."""
+    """The Config of the data to judge on. trained_on: those of the models that say it."""
     named = FLAGS.dataset
     if named is None:
-        places = sorted({f"{its.dataset} {its.data_dir}".strip() for its in trained_on})
-        if len(places) > 1:
-            raise ColorizerError(f"the models were trained on different data ({'; '.join(places)}): name a --dataset")
         if FLAGS.model and not trained_on:
             raise ColorizerError(f"{FLAGS.model[0]} does not say what it was trained on: name a --dataset")
+        if len({its.dataset for its in trained_on}) > 1:
+            raise ColorizerError(f"the models were trained on {' and '.join(its.dataset for its in trained_on)}: name a --dataset")
         named = trained_on[0].dataset if trained_on else "sample"
-    settings = {}
-    for its in trained_on:
-        if its.dataset == named:
-            settings = {field: getattr(its, field) for field in ("data_dir", "validation_examples", "image_size")}
-            break
+    same = [its for its in trained_on if its.dataset == named]
+    if FLAGS.data_dir is None and named == "folder" and len({its.data_dir for its in same}) > 1:
+        raise ColorizerError(f"the models were trained on {' and '.join(its.data_dir for its in same)}: name a --data_dir")
+    if FLAGS.split != "test" and len({its.validation_examples for its in same}) > 1:
+        raise ColorizerError(f"--split={FLAGS.split}: the models' own differ (validation_examples); judge them one by one")
+    settings = {field: getattr(same[0], field) for field in ("data_dir", "validation_examples", "image_size")} if same else {}
     if FLAGS.data_dir is not None:
         settings["data_dir"] = FLAGS.data_dir
     return config.resolve("paper", named, "gan", settings)
 
 
-def _same_data(one, other):
-    places = {os.path.realpath(os.path.expanduser(its.data_dir)) for its in (one, other)}
-    return one.dataset == other.dataset and len(places) == 1
+def _overlap(one, other):
+    """Whether a model that was trained on one has seen pictures of the other."""
+    if one.dataset != other.dataset or one.dataset != "folder":
+        return one.dataset == other.dataset
+    place, others = (pathlib.Path(its.data_dir).resolve() for its in (one, other))
+    return place == others or place in others.parents or others in place.parents

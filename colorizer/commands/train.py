@@ -80,8 +80,8 @@ def _train():
     except training.Interrupted:
         print(f"interrupted and saved; the same command goes on: {shlex.join(sys.orig_argv)}", file=sys.stderr)
         sys.exit(130)
-    published = evaluation.PAPER.get(resolved.dataset, [])
-    print(f"\n{report['n']} images of the {report['split']} part of {report['dataset']}, {report['image_size']} px\n")
+    published = evaluation.published(report)
+    print(f"\n{evaluation.subject(report)}\n")
     print(evaluation.table(report["rows"] + published))
     if published:
         print("as published: Table 1 of the paper, which does not say whether its MAE is of Lab or of RGB")
