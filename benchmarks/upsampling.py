@@ -54,9 +54,8 @@ def main():
         bicubic = np.array(scores["bicubic", None])
         for (name, epsilon), its in scores.items():
             name += f" {epsilon:g}" if epsilon else ""
-            print(
-                f"{size:12}  {name:14}{np.mean(its):10.3f}{np.mean(its) / bicubic.mean():11.3f}{(np.array(its) < bicubic).sum():8} / {len(its)}"
-            )
+            better = f"{np.sum(np.array(its) < bicubic)} / {len(its)}"
+            print(f"{size:12}  {name:14}{np.mean(its):10.3f}{np.mean(its) / bicubic.mean():11.3f}{better:>11}")
 
 
 if __name__ == "__main__":
