@@ -5,7 +5,8 @@ A picture flows one way; a module imports only from the ones above it.
     config       what a run depends on; the recipes
     color        sRGB <-> L*a*b*, scaling, gamut mapping
     rendering    the render size; the picture's own lightness put back; vividness
-    images       files <-> arrays, whole-or-nothing writes
+    images       files <-> 8-bit arrays, whole-or-nothing writes
+    photos       files as archives keep them: 16 bits, ICC, alpha, pages, metadata
     dataset      data sets -> batches of scaled Lab; whole pictures to judge
     networks     generator and discriminator
     losses       the costs of the paper
@@ -17,9 +18,19 @@ A picture flows one way; a module imports only from the ones above it.
     gan          ColorizationGAN(keras.Model)
     training     a run folder, from the first step to the table
     commands     the command line
+
+`colorizer.colorize(model, picture)` colours an array or a Pillow image.
 """
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    if name != "colorize":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from colorizer.inference import colorize  # heavy: when first used
+
+    return colorize
 
 
 class ColorizerError(Exception):

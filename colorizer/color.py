@@ -63,9 +63,9 @@ def srgb_from_lab(lab, xp=np):
     return _srgb_from_linear(xp.clip(_linear_from_lab(into_gamut(lab, xp), xp), 0, 1), xp)
 
 
-def rgb_from_lab(lab, xp=np):
-    """8-bit sRGB of L*a*b*: what a person is given. uint8 [..., 3], gamut-mapped, rounded."""
-    return xp.array(xp.round(srgb_from_lab(lab, xp) * 255), "uint8")
+def rgb_from_lab(lab, xp=np, dtype="uint8"):
+    """8-bit (or, with dtype="uint16", 16-bit) sRGB of L*a*b*: what a person is given. [..., 3], gamut-mapped, rounded."""
+    return xp.array(xp.round(srgb_from_lab(lab, xp) * (65535 if dtype == "uint16" else 255)), dtype)
 
 
 def into_gamut(lab, xp=np):

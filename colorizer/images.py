@@ -75,6 +75,11 @@ def write_png(path, rgb):
         Image.fromarray(rgb).save(aside, format="PNG")
 
 
+def from_array(rgb):
+    """A Pillow image of uint8 [H, W, 3 or 4]."""
+    return Image.fromarray(rgb)
+
+
 def encoded(rgb, kind):
     """(bytes, media type) of uint8 [H, W, 3] as "PNG" or "JPEG" (4:4:4)."""
     file = io.BytesIO()
@@ -82,11 +87,17 @@ def encoded(rgb, kind):
     return file.getvalue(), Image.MIME[kind]
 
 
-def resized(channels, height, width, bicubic=False):
-    """float32 [H, W, C] at another size: bilinear or bicubic, with antialias where it is reduced."""
+def resized(channels, height, width, bicubic=False, rows=None):
+    """float32 [H, W, C] at another size: bilinear or bicubic, with antialias where it is reduced.
+
+    rows: (first, last + 1) of the resized picture, where not all of it is wanted.
+    """
     kind = Image.Resampling.BICUBIC if bicubic else Image.Resampling.BILINEAR
+    top, bottom = rows or (0, height)
+    scale = channels.shape[0] / height
+    box = (0, top * scale, channels.shape[1], min(bottom * scale, channels.shape[0]))
     planes = (Image.fromarray(np.ascontiguousarray(channels[..., c], "float32")) for c in range(channels.shape[-1]))
-    return np.stack([np.asarray(plane.resize((width, height), kind)) for plane in planes], axis=-1)
+    return np.stack([np.asarray(plane.resize((width, bottom - top), kind, box)) for plane in planes], axis=-1)
 
 
 def write_text(path, text):

@@ -1,7 +1,10 @@
 """A saved model as a callable: lightness in, Lab out, both in CIE units."""
 
+import concurrent.futures
 import dataclasses
+import hashlib
 import json
+import os
 import pathlib
 import typing
 import zipfile
@@ -12,6 +15,7 @@ from colorizer import ColorizerError, __version__, color, config, images, metric
 
 TRAITS_FILE = "colorizer.json"  # inside the .keras archive, where Keras leaves it alone
 GAIN_RANGE = (0.2, 5.0)
+STRIP_PIXELS = 2**18
 RENDER_PIXELS = 2**20  # that the network sees at once: its widest layer then takes 256 MB
 
 
@@ -73,6 +77,54 @@ def colorized(colorizer, lightness, vividness=None):
     return np.concatenate([own_lightness, rendering.guided_ab(terms, lightness)], axis=-1)
 
 
+def colorized_rgb(colorizer, rgb, vividness=None, render_size=None, guided=True):
+    """A picture in colour at its own size and lightness: sRGB uint8 or uint16 [H, W, 3] -> the same, gamut-mapped.
+
+    render_size: short side that the network sees, pixels; None: what it was trained at. guided: a*b* come back along the edges of
+    the lightness, else by bicubic interpolation. Works in strips: besides both pictures the lightness alone is held in full.
+    """
+    height, width = rgb.shape[:2]
+    shape = rendering.render_shape(height, width, render_size or colorizer.traits.render_size, colorizer.traits.stride)
+    lightness, coloured = np.empty((height, width, 1), "float32"), np.empty_like(rgb)
+    rows = max(1, STRIP_PIXELS // width)
+    strips = [(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+    def see(strip):
+        lightness[slice(*strip)] = color.lab_from_rgb(rgb[slice(*strip)])[..., :1]
+
+    def colour(strip):
+        its_lightness = lightness[slice(*strip)]
+        ab = rendering.guided_ab(images.resized(terms, height, width, bicubic=True, rows=strip), its_lightness)
+        lab = np.concatenate([its_lightness, ab], axis=-1)
+        coloured[slice(*strip)] = color.rgb_from_lab(lab, dtype=rgb.dtype.name)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy and Pillow let go of the interpreter
+        list(pool.map(see, strips))
+        seen = images.resized(lightness, *shape)[None]
+        ab = colorizer(seen, vividness)[..., 1:]
+        terms = (rendering.guided_terms(seen, ab) if guided else rendering.plain_terms(ab))[0]
+        list(pool.map(colour, strips))
+    return coloured
+
+
+def colorize(model, picture, vividness=None, render_size=None, guided=True):
+    """A picture in colour, at its own size and lightness.
+
+    model: a Colorizer of load(), or a path for it. picture: a Pillow image, or sRGB uint8 or uint16 [H, W], [H, W, 1], [H, W, 3];
+    colour is recoloured, alpha (2 or 4 channels) kept. Gives a Pillow image (RGB or RGBA) or an array [H, W, 3 or 4], as it got.
+    """
+    colorizer = model if isinstance(model, Colorizer) else load(model)
+    if not isinstance(picture, np.ndarray):
+        mode = "RGBA" if picture.has_transparency_data else "RGB"
+        return images.from_array(colorize(colorizer, np.asarray(picture.convert(mode)), vividness, render_size, guided))
+    if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or not picture.size or picture.shape[2:] > (4,):
+        raise ValueError(f"uint8 or uint16 [H, W], [H, W, 1..4] expected, not {picture.dtype} {picture.shape}")
+    whole = picture[:, :, None] if picture.ndim == 2 else picture
+    colours, alpha = np.split(whole, [whole.shape[2] - 1 + whole.shape[2] % 2], axis=2)
+    rgb = np.broadcast_to(colours, (*whole.shape[:2], 3))
+    return np.concatenate([colorized_rgb(colorizer, rgb, vividness, render_size, guided), alpha], axis=2)
+
+
 def save(path, generator, traits):
     """Writes a .keras file that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
     import keras
@@ -109,6 +161,11 @@ def load(path):
 def check(path):
     """Raises ColorizerError at once where load() would, importing nothing heavy."""
     _found(path)
+
+
+def checksum(path):
+    """The SHA-256 of a model's file. Raises ColorizerError as load() would."""
+    return hashlib.sha256(_found(path)[0].read_bytes()).hexdigest()
 
 
 def _found(path):

@@ -31,6 +31,11 @@ def guided_terms(lightness, ab, xp=np):
     return xp.concatenate([slope, ab - slope * lightness], axis=-1)
 
 
+def plain_terms(ab, xp=np):
+    """The same for guided_ab() to bring a*b* back as they are, blind to the lightness: [B, h, w, 2] -> [B, h, w, 4]."""
+    return xp.concatenate([xp.zeros_like(ab), ab], axis=-1)
+
+
 def guided_ab(terms, lightness):
     """a*b* [..., 2] from guided_terms() [..., 4] enlarged to the size of `lightness` [..., 1]."""
     return terms[..., :2] * lightness + terms[..., 2:]

@@ -9,10 +9,11 @@ from absl import flags
 from colorizer import ColorizerError
 
 
-def run(main, manual, values):
+def run(main, manual, values, inputs=False):
     """Parses the flags of `values` and calls main(); exits 0, or 1 after an error of the user's, or 130 after an interrupt.
 
-    `manual` is what --help prints above the flags. absl's own app.run exits 1 after --help and hides other modules' flags.
+    `manual` is what --help prints above the flags. inputs: the program takes arguments that are no flags, and main gets them.
+    absl's own app.run exits 1 after --help and hides other modules' flags.
     """
     program = os.path.basename(sys.argv[0])
     for stream in (sys.stdout, sys.stderr):
@@ -22,11 +23,11 @@ def run(main, manual, values):
         if values.help:
             print(f"{manual.strip()}\n\nFlags:\n{values.get_help(prefix='  ')}")
             sys.exit(0)
-        if len(rest) > 1:
+        if len(rest) > 1 and not inputs:
             raise ColorizerError(f"unexpected argument: {rest[1]}")
         # TensorFlow's own notes on oneDNN, missing GPUs and graph rewrites; what fails still raises
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        main()
+        main(rest[1:]) if inputs else main()
     except flags.Error as error:
         sys.exit(f"{program}: {error} ({program} --help lists the flags)".replace("FATAL Flags parsing error: ", ""))
     except (ColorizerError, OSError) as error:

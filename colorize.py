@@ -1,0 +1,3 @@
+from colorizer.commands.colorize import main
+
+main()

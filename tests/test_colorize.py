@@ -1,0 +1,157 @@
+"""Colouring: the picture's own size and lightness, whatever its size, depth and content; files as a person gives them."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from conftest import run_program
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from skimage import color as skimage_color
+from skimage import data as photographs
+
+import colorizer
+from colorizer import ColorizerError, color, inference, networks, rendering
+from colorizer.commands import colorize as program
+
+TRAITS = inference.Traits(render_size=16, stride=8)
+
+
+def vivid_answer(scaled_lightness):
+    """A network that is sure of loud colours, many of them beyond sRGB, and wrong about the lightness."""
+    places = np.indices(scaled_lightness.shape[:3])
+    ab = np.stack([np.sin(places[1] + places[2] / 3), np.cos(places[1] / 5 + scaled_lightness[..., 0])], axis=-1)
+    return np.concatenate([-scaled_lightness, ab], axis=-1).astype("float32")
+
+
+VIVID = inference.Colorizer(vivid_answer, TRAITS)
+
+
+def lightness_of(rgb):
+    scale = 65535 if rgb.dtype == np.uint16 else 255
+    return skimage_color.rgb2lab(rgb.astype("float64") / scale)[..., 0]
+
+
+@given(
+    height=st.integers(1, 70), width=st.integers(1, 70), channels=st.sampled_from([0, 1, 2, 3, 4]),
+    dtype=st.sampled_from(["uint8", "uint16"]), content=st.sampled_from(["noise", "flat", "ramp", "black", "white"]),
+    guided=st.booleans(), seed=st.integers(0, 2**16),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+def test_every_picture_keeps_size_depth_alpha_and_lightness(height, width, channels, dtype, content, guided, seed):
+    most = np.iinfo(dtype).max
+    shape = (height, width, channels)[: 2 + (channels > 0)]
+    rng = np.random.default_rng(seed)
+    picture = {
+        "noise": lambda: rng.integers(0, most + 1, shape),
+        "flat": lambda: np.full(shape, rng.integers(0, most + 1)),
+        "ramp": lambda: np.broadcast_to(np.linspace(0, most, width).reshape(1, -1, *[1] * (channels > 0)), shape),
+        "black": lambda: np.zeros(shape),
+        "white": lambda: np.full(shape, most),
+    }[content]().astype(dtype)
+    coloured = colorizer.colorize(VIVID, picture, guided=guided)
+    assert coloured.dtype == dtype and coloured.shape == (height, width, 4 if channels in (2, 4) else 3)
+    if channels in (2, 4):
+        np.testing.assert_array_equal(coloured[..., 3], picture[..., -1])
+    colours = picture.reshape(height, width, -1)[..., : max(1, channels - (channels in (2, 4)))]
+    off = np.abs(lightness_of(coloured[..., :3]) - lightness_of(np.broadcast_to(colours, (height, width, 3))))
+    assert off.max() <= (0.6 if dtype == "uint8" else 0.1) and off.mean() < 0.2
+
+
+def test_strips_leave_no_seam(monkeypatch):
+    rgb = photographs.astronaut()[:200, :150]
+    whole = colorizer.colorize(VIVID, rgb)
+    monkeypatch.setattr(inference, "STRIP_PIXELS", 150 * 7)
+    strips = colorizer.colorize(VIVID, rgb)
+    assert np.abs(strips.astype(int) - whole).max() <= 1
+
+
+def test_the_file_is_what_evaluation_judges():
+    """colorized_rgb and colorized with the lightness put back: one way, within one step."""
+    rgb = photographs.chelsea()[:90, :130]
+    lab = color.lab_from_rgb(rgb)[None]
+    judged = rendering.with_lightness(inference.colorized(VIVID, lab[..., :1]), lab[..., :1])
+    assert np.abs(color.rgb_from_lab(judged)[0].astype(int) - inference.colorized_rgb(VIVID, rgb)).max() <= 1
+
+
+def test_pillow_images_come_back_as_pillow_images():
+    grey = Image.fromarray(photographs.camera()[:40, :60])
+    assert colorizer.colorize(VIVID, grey).mode == "RGB" and colorizer.colorize(VIVID, grey).size == (60, 40)
+    assert colorizer.colorize(VIVID, grey.convert("LA")).mode == "RGBA"
+
+
+@pytest.mark.parametrize("picture", [np.zeros((4, 4)), np.zeros((4, 4, 5), "uint8"), np.zeros((0, 4), "uint8"), np.zeros(4, "uint8")])
+def test_what_is_no_picture_is_a_value_error(picture):
+    with pytest.raises(ValueError, match="expected"):
+        colorizer.colorize(VIVID, picture)
+
+
+# ---- the program ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "small.keras"
+    inference.save(path, networks.build_generator((4, 8, 8, 8), seed=1), TRAITS)
+    return path
+
+
+def test_an_album_is_coloured_and_a_bad_file_stops_nothing(model, folder_of, tmp_path):
+    album = folder_of({"a.png": (30, 41), "deep/b.jpg": (20, 20), "c.bmp": (9, 9), "one.png": (1, 1)}, "album")
+    (album / "text.png").write_text("no picture")
+    before = {path: path.read_bytes() for path in album.rglob("*") if path.is_file()}
+    command = [str(album), f"--model={model}", f"--output={tmp_path / 'out'}", "--recursive", f"--status={tmp_path / 'status'}"]
+    result = run_program(*command, script="colorize.py")
+    assert result.returncode == 1 and result.stdout == "4 coloured, 0 skipped, 1 failed\n", result.stderr
+    assert "text.png: not a picture" in result.stderr and result.stderr.count("\n") == 1
+    written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert written == {"a.png", "deep/b.jpg", "c.png", "one.png"}
+    assert {path: path.read_bytes() for path in album.rglob("*") if path.is_file()} == before
+    status = [json.loads(line) for line in (tmp_path / "status").read_text().splitlines()]
+    assert [line["ok"] for line in status] == [True, True, True, True, False] and status[0]["width"] == 41
+    with Image.open(tmp_path / "out/a.png") as picture:
+        off = np.abs(lightness_of(np.asarray(picture.convert("RGB"))) - lightness_of(np.asarray(Image.open(album / "a.png"))))
+        assert off.max() <= 0.6 and b"compositeWithTrainedAlgorithmicMedia" in picture.info["XML:com.adobe.xmp"].encode()
+
+    (album / "text.png").unlink()
+    again = run_program(*command, script="colorize.py")
+    assert again.returncode == 0 and again.stdout == "0 coloured, 4 skipped, 0 failed\n" and again.stderr == ""
+
+
+def test_what_cannot_be_done_is_one_line_and_exit_code_1(model, folder_of, tmp_path):
+    album = folder_of({"a.png": (8, 8), "a.jpg": (8, 8)}, "album")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    for arguments, said in [
+        ([], "name pictures"),
+        ([str(album)], "name a --model"),
+        (["/no/such/picture.png", f"--model={model}"], "no such file"),
+        ([str(tmp_path / "empty"), f"--model={model}"], "no pictures"),
+        ([str(album), f"--model={model}", "--format=png"], "would both be written"),
+        ([str(album / "a.png"), f"--model={model}", f"--output={album}"], "an input"),
+        ([str(album / "a.png"), f"--model={model}", f"--output={tmp_path / 'file' / 'below'}"], "cannot be written"),
+        ([str(album / "a.png"), f"--model={tmp_path / 'empty'}"], "no best.keras"),
+        ([str(album / "a.png"), f"--model={model}", "--vividness=2"], "vividness"),
+    ]:
+        result = run_program(*arguments, script="colorize.py")
+        assert result.returncode == 1 and said in result.stderr and result.stderr.count("\n") == 1, (arguments, result.stderr)
+
+
+def plan(*arguments):
+    program.FLAGS.unparse_flags()
+    return program._jobs(program.FLAGS(["colorize", *map(str, arguments)])[1:])
+
+
+def test_where_the_colours_go(folder_of, tmp_path, monkeypatch):
+    album = folder_of({"a.png": (8, 8), "b.bmp": (8, 8), "deep/c.jpg": (8, 8), "a-color.png": (8, 8), "green-color.png": (8, 8)}, "album")
+    assert [job.target.name for job in plan(album)] == ["a-color.png", "b-color.png", "green-color-color.png"]  # no output coloured again
+    assert [job.target for job in plan(album, "--recursive", "--output=/out", "--format=webp")][-2:] == [
+        program.pathlib.Path("/out/deep/c.webp"), program.pathlib.Path("/out/green-color.webp"),
+    ]  # fmt: skip
+    assert [job.source.name for job in plan(album / "*.bmp", album / "b.bmp")] == ["b.bmp"]  # once
+    monkeypatch.chdir(album)
+    assert [os.fspath(job.target) for job in plan("a.png")] == ["a-color.png"]
+    with pytest.raises(ColorizerError, match="no such file"):
+        plan(album / "*.tif")

@@ -1,0 +1,167 @@
+"""What archives keep: bits, profiles, alpha, pages, metadata. Pillow is the referee of 8 bits, pyvips writes the 16-bit files."""
+
+import io
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image, ImageCms
+from skimage import data as photographs
+
+from colorizer import ColorizerError, photos
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
+    b' xmlns:dc="http://purl.org/dc/elements/1.1/" dc:source="box 12"><dc:title>the mill</dc:title></rdf:Description></rdf:RDF></x:xmpmeta>'
+)
+
+
+@pytest.fixture
+def rgb():
+    return photographs.chelsea()[100:140, 100:170]
+
+
+def vips_rgb(path):
+    return pyvips.Image.new_from_file(str(path)).numpy()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+def test_every_mode_is_read_as_pillow_reads_it(tmp_path, rgb, mode, suffix):
+    path = tmp_path / f"a.{suffix}"
+    try:
+        Image.fromarray(rgb).convert(mode).save(path)
+    except OSError:
+        pytest.skip("no such file")
+    photo = photos.read(path)
+    assert photo.frames[0].shape == rgb.shape and photo.frames[0].dtype == np.uint8
+    with Image.open(path) as picture:
+        wanted = np.asarray(picture.convert("RGBA" if mode in ("LA", "RGBA") else "RGB")).astype(int)
+    if mode == "CMYK":  # through a profile of printing inks, where Pillow merely inverts
+        return
+    assert np.abs(photo.frames[0] - wanted[..., :3]).max() <= (2 if suffix == "jpg" else 0)
+    if mode in ("LA", "RGBA"):
+        np.testing.assert_array_equal(photo.alphas[0], wanted[..., 3:])
+    else:
+        assert photo.alphas is None
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_16_bits_come_and_go_whole(tmp_path, rng, suffix, bands):
+    deep = rng.integers(0, 65536, (9, 7, bands), dtype="uint16")
+    source, target = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    pyvips.Image.new_from_array(deep, interpretation="grey16" if bands == 1 else "rgb16").write_to_file(str(source))
+    photo = photos.read(source)
+    np.testing.assert_array_equal(photo.frames[0], np.broadcast_to(deep, (9, 7, 3)))
+    photos.write(target, photo)
+    np.testing.assert_array_equal(vips_rgb(target), photo.frames[0])
+
+
+def test_whole_numbers_within_16_bits_count_as_16_bits_and_others_are_refused(tmp_path, rng):
+    numbers = rng.integers(0, 65536, (5, 6)).astype("int32")
+    Image.fromarray(numbers).save(tmp_path / "a.tif")
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.tif").frames[0][..., 0], numbers)
+    Image.fromarray(numbers + 70_000).save(tmp_path / "b.tif")
+    with pytest.raises(ColorizerError, match="beyond 16 bits"):
+        photos.read(tmp_path / "b.tif")
+    Image.fromarray(numbers.astype("float32")).save(tmp_path / "c.tif")
+    with pytest.raises(ColorizerError, match="range is unknown"):
+        photos.read(tmp_path / "c.tif")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_metadata_stay_and_the_picture_is_upright(tmp_path, rgb, suffix):
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "the mill", 6
+    source, target = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    options = {"xmp": XMP} if suffix in ("jpg", "webp") else {}
+    if suffix == "tif":
+        exif[700] = XMP
+    Image.fromarray(rgb).save(source, exif=exif, dpi=(300, 300), **options)
+    photo = photos.read(source)
+    assert photo.frames[0].shape[:2] == rgb.shape[1::-1]
+    photos.write(target, photo, quality=100, label={"weights": "abc"})
+    with Image.open(target) as written:
+        assert written.size == rgb.shape[:2]
+        assert written.getexif().get(0x0112, 1) == 1
+        if suffix != "tif":  # libvips writes no EXIF there
+            assert written.getexif()[0x010E] == "the mill"
+        if suffix != "webp":
+            assert written.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        xmp = bytes(written.info.get("xmp", b"") or written.info.get("XML:com.adobe.xmp", "").encode())
+        assert b"compositeWithTrainedAlgorithmicMedia" in xmp and b"abc" in xmp
+        if suffix != "png":
+            assert b"box 12" in xmp and b"the mill" in xmp
+        assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(written.info["icc_profile"])))
+
+
+def test_a_profile_is_converted_to_srgb(tmp_path, rgb):
+    """As littleCMS converts it through Pillow."""
+    srgb, wide = ImageCms.createProfile("sRGB"), ImageCms.ImageCmsProfile(io.BytesIO(wide_profile()))
+    source = tmp_path / "a.tif"
+    Image.fromarray(rgb).save(source, icc_profile=wide_profile())
+    wanted = np.asarray(ImageCms.profileToProfile(Image.fromarray(rgb), wide, srgb, renderingIntent=1)).astype(int)
+    found = photos.read(source).frames[0]
+    assert np.abs(found - wanted).max() <= 2 and np.abs(found.astype(int) - rgb).max() > 5
+
+
+def wide_profile():
+    """libvips's own profile of the Display P3 primaries."""
+    picture = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb").icc_transform("p3", input_profile="srgb")
+    return picture.get("icc-profile-data")
+
+
+def test_an_srgb_profile_changes_no_pixel(tmp_path, rgb):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(rgb).save(tmp_path / "a.png", icc_profile=profile)
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png").frames[0], rgb)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "tif"])
+def test_pages_and_frames_stay_with_their_times(tmp_path, rng, suffix):
+    frames = [Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype="uint8")) for _ in range(3)]
+    source, target = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    frames[0].save(source, save_all=True, append_images=frames[1:], **({} if suffix == "tif" else {"duration": [100, 200, 300], "loop": 2}))
+    photo = photos.read(source)
+    assert len(photo.frames) == 3
+    photos.write(target, photo, quality=100)
+    again = photos.read(target)
+    assert [frame.shape for frame in again.frames] == [(20, 30, 3)] * 3
+    if suffix != "tif":
+        assert again.header.get("delay") == [100, 200, 300]
+    else:
+        for ours, theirs in zip(photo.frames, again.frames):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_is_no_picture_is_said_in_a_line(tmp_path, rgb):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("text")
+    Image.fromarray(rgb).save(tmp_path / "a.jpg")
+    (tmp_path / "half.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-400])
+    for name, said in [("absent.png", "No such file"), ("empty.png", "empty"), ("text.png", "not a picture"), ("half.jpg", "cannot be read"),
+                       (".", "not a file")]:  # fmt: skip
+        with pytest.raises(ColorizerError, match=said) as raised:
+            photos.read(tmp_path / name)
+        assert "\n" not in str(raised.value)
+    with pytest.raises(ColorizerError, match="over --max_pixels"):
+        photos.read(tmp_path / "a.jpg", max_pixels=1000)
+
+
+def test_a_new_file_under_an_old_name_is_read_anew(tmp_path, rgb):
+    for picture in (rgb, rgb[::-1]):
+        Image.fromarray(picture).save(tmp_path / "a.png")
+        np.testing.assert_array_equal(photos.read(tmp_path / "a.png").frames[0], picture)
+
+
+@pytest.mark.parametrize("xmp", [None, b"", b"no xml", XMP, b"<?xpacket begin=''?>" + XMP + b"<?xpacket end='w'?>\0"])
+def test_the_label_is_well_formed_and_keeps_what_was_there(xmp):
+    import xml.etree.ElementTree as xml
+
+    packet = photos.labelled_xmp(xmp, {"weights": 'a"<b>'})
+    tree = xml.fromstring(packet.decode().lstrip("\ufeff"))
+    found = {name.split("}")[-1]: value for element in tree.iter() for name, value in element.attrib.items()}
+    assert found["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia") and found["weights"] == 'a"<b>'
+    if xmp and b"box 12" in xmp:
+        assert found["source"] == "box 12" and "the mill" in "".join(tree.itertext())
