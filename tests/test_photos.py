@@ -25,14 +25,13 @@ def vips_rgb(path):
     return pyvips.Image.new_from_file(str(path)).numpy()
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
-@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
-def test_every_mode_is_read_as_pillow_reads_it(tmp_path, rgb, mode, suffix):
+_MODES = {"png": "1 L LA P RGB RGBA", "tif": "1 L LA P RGB RGBA CMYK YCbCr", "jpg": "1 L RGB CMYK YCbCr"}
+
+
+@pytest.mark.parametrize(("suffix", "mode"), [(suffix, mode) for suffix, modes in _MODES.items() for mode in modes.split()])
+def test_every_mode_is_read_as_pillow_reads_it(tmp_path, rgb, suffix, mode):
     path = tmp_path / f"a.{suffix}"
-    try:
-        Image.fromarray(rgb).convert(mode).save(path)
-    except OSError:
-        pytest.skip("no such file")
+    Image.fromarray(rgb).convert(mode).save(path)
     photo = photos.read(path)
     assert photo.frames[0].shape == rgb.shape and photo.frames[0].dtype == np.uint8
     with Image.open(path) as picture:
@@ -140,8 +139,14 @@ def test_what_is_no_picture_is_said_in_a_line(tmp_path, rgb):
     (tmp_path / "text.png").write_text("text")
     Image.fromarray(rgb).save(tmp_path / "a.jpg")
     (tmp_path / "half.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-400])
-    for name, said in [("absent.png", "No such file"), ("empty.png", "empty"), ("text.png", "not a picture"), ("half.jpg", "cannot be read"),
-                       (".", "not a file")]:  # fmt: skip
+    said_of = {
+        "absent.png": "No such file",
+        "empty.png": "empty",
+        "text.png": "not a picture",
+        "half.jpg": "cannot be read",
+        ".": "not a file",
+    }
+    for name, said in said_of.items():
         with pytest.raises(ColorizerError, match=said) as raised:
             photos.read(tmp_path / name)
         assert "\n" not in str(raised.value)
