@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import threading
 import typing
 import zipfile
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from colorizer import ColorizerError, __version__, color, config, images, metrics, rendering
 
-TRAITS_FILE = "colorizer.json"  # inside the .keras archive, where Keras leaves it alone
+TRAITS_FILE = "colorizer.json"  # in the zip archive that a .keras file is, or in one at the end of a .tflite file
 GAIN_RANGE = (0.2, 5.0)
 STRIP_PIXELS = 2**18
 RENDER_PIXELS = 2**20  # that the network sees at once: its widest layer then takes 256 MB
@@ -40,18 +41,26 @@ class Traits:
 class Colorizer:
     """colorizer(lightness [B, H, W, 1], vividness=None) -> lab [B, H, W, 3], float32, CIE units.
 
-    Raises ValueError where height or width is no multiple of the network's stride.
+    predict_lab: the same, vividness given. Raises ValueError where height or width is no multiple of the network's stride.
     """
 
-    predict_scaled: typing.Callable
+    predict_lab: typing.Callable
     traits: Traits
 
     def __call__(self, lightness, vividness=None):
         lightness = np.asarray(lightness, "float32")
         if any(side % self.traits.stride for side in lightness.shape[1:3]):
             raise ValueError(f"height and width {lightness.shape[1:3]} must be multiples of {self.traits.stride}")
-        predicted = color.unscale(np.asarray(self.predict_scaled(lightness / 50 - 1)))
-        return rendering.vivid(predicted, self.traits.vividness if vividness is None else vividness, self.traits.gain)
+        return self.predict_lab(lightness, self.traits.vividness if vividness is None else vividness)
+
+
+def of_network(predict_scaled, traits):
+    """The Colorizer of a network with one answer: scaled lightness [B, H, W, 1] -> scaled Lab [B, H, W, 3]."""
+
+    def predict_lab(lightness, vividness):
+        return rendering.vivid(color.unscale(np.asarray(predict_scaled(lightness / 50 - 1))), vividness, traits.gain)
+
+    return Colorizer(predict_lab, traits)
 
 
 def colorized(colorizer, lightness, vividness=None):
@@ -149,13 +158,41 @@ def trained_on(path):
 
 
 def load(path):
-    """The Colorizer in a run folder (its best.keras) or a .keras file. Raises ColorizerError where there is none."""
+    """The Colorizer in a run folder (its best.keras), a .keras file or a .tflite file, told apart by what they contain.
+
+    A .tflite file needs neither TensorFlow nor Keras. Raises ColorizerError where there is none.
+    """
     path, traits = _found(path)
+    if _is_tflite(path):
+        return Colorizer(_predictor_of_tflite(path), traits)
     import keras
 
     network = keras.models.load_model(path, compile=False)
     network.jit_compile = False  # on GPUs Keras would compile anew for each size of picture
-    return Colorizer(network.predict_on_batch, traits)
+    return of_network(network.predict_on_batch, traits)
+
+
+def _is_tflite(path):
+    with open(path, "rb") as file:
+        return file.read(8)[4:] == b"TFL3"
+
+
+def _predictor_of_tflite(path):
+    """Its signature `predict_lab`: (lightness [1, H, W, 1], vividness) -> lab [1, H, W, 3], CIE units, any height and width."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_path=os.fspath(path), num_threads=os.cpu_count())
+        run = interpreter.get_signature_runner("predict_lab")
+    except (ValueError, RuntimeError) as error:
+        raise ColorizerError(f"{path}: not a .tflite file of this program ({str(error).splitlines()[0]})") from error
+    lock = threading.Lock()  # an interpreter holds the pictures that it works on
+
+    def predict_lab(lightness, vividness):
+        with lock:
+            return np.concatenate([run(lightness=one[None], vividness=np.float32(vividness))["lab"] for one in lightness])
+
+    return predict_lab
 
 
 def check(path):
@@ -169,7 +206,7 @@ def checksum(path):
 
 
 def _found(path):
-    """(the .keras file, its Traits)."""
+    """(the .keras or .tflite file, its Traits, which a zip archive in it holds, or at its end)."""
     path = pathlib.Path(path)
     if path.is_dir():
         if not (path / "best.keras").is_file():
@@ -178,16 +215,15 @@ def _found(path):
     try:
         with zipfile.ZipFile(path) as archive:
             saved = json.loads(archive.read(TRAITS_FILE))
+        return path, Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits) if field.name in saved})
     except FileNotFoundError as error:
         raise ColorizerError(f"{path}: no such model") from error
-    except KeyError as error:
-        raise ColorizerError(f"{path}: a .keras file of another program (it has no {TRAITS_FILE})") from error
-    except (OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise ColorizerError(f"{path}: not a readable .keras file ({error})") from error
-    try:
-        return path, Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits) if field.name in saved})
-    except TypeError as error:
-        raise ColorizerError(f"{path}: its {TRAITS_FILE} is incomplete ({error})") from error
+    except (KeyError, TypeError) as error:
+        raise ColorizerError(f"{path}: a model of another program (it has no whole {TRAITS_FILE})") from error
+    except zipfile.BadZipFile as error:
+        raise ColorizerError(f"{path}: not a model of this program, or not all of it (.keras, .tflite)") from error
+    except (OSError, json.JSONDecodeError) as error:
+        raise ColorizerError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def fit_gain(lab, predicted_lab):

@@ -269,7 +269,7 @@ def train_epoch(run):
         raise _not_finite(workdir, progress, "the validation L1 after it is")
     judged = data.validation or data.train
     traits = inference.Traits(config.image_size, networks.stride_of(networks.unit_widths(config.image_size, config.width)))
-    traits = dataclasses.replace(traits, gain=_gain(inference.Colorizer(run.predict, traits), judged, config.batch_size))
+    traits = dataclasses.replace(traits, gain=_gain(inference.of_network(run.predict, traits), judged, config.batch_size))
     generator = generator_of(run.model)
     if watched < progress.best:
         progress.best = watched
@@ -279,7 +279,7 @@ def train_epoch(run):
 
     progress.epoch, progress.step = progress.epoch + 1, 0
     progress.history.append({"epoch": progress.epoch, **logs})
-    grid = sample_grid(inference.Colorizer(run.predict, traits), judged)
+    grid = sample_grid(inference.of_network(run.predict, traits), judged)
     images.write_png(workdir / "samples" / f"epoch-{progress.epoch:04d}.png", grid)
     write_history(workdir, progress)
     _log_to_tensorboard(workdir, progress.epoch, logs, grid)

@@ -1,11 +1,16 @@
 """Colouring: the picture's own size and lightness, whatever its size, depth and content; files as a person gives them."""
 
+import dataclasses
 import json
 import os
+import subprocess
+import sys
+import zipfile
 
+import keras
 import numpy as np
 import pytest
-from conftest import run_program
+from conftest import TOP, run_program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -26,7 +31,7 @@ def vivid_answer(scaled_lightness):
     return np.concatenate([-scaled_lightness, ab], axis=-1).astype("float32")
 
 
-VIVID = inference.Colorizer(vivid_answer, TRAITS)
+VIVID = inference.of_network(vivid_answer, TRAITS)
 
 
 def lightness_of(rgb):
@@ -118,6 +123,57 @@ def test_an_album_is_coloured_and_a_bad_file_stops_nothing(model, folder_of, tmp
     (album / "text.png").unlink()
     again = run_program(*command, script="colorize.py")
     assert again.returncode == 0 and again.stdout == "0 coloured, 4 skipped, 0 failed\n" and again.stderr == ""
+
+
+def test_a_tflite_file_colours_without_tensorflow(tflite, tmp_path):
+    """And as the Keras network that it was made of does."""
+    path, network = tflite
+    rgb = photographs.chelsea()[:57, :90]
+    Image.fromarray(rgb).convert("L").save(tmp_path / "a.png")
+    code = (
+        "import sys; sys.argv = ['colorize', *sys.argv[1:]]; from colorizer.commands import colorize; colorize.main();"
+        "print({'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.png"), f"--model={path}", "--vividness=0.5"]
+    result = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0 and result.stdout == "1 coloured, 0 skipped, 0 failed\nset()\n", result.stderr
+    wanted = colorizer.colorize(inference.of_network(network.predict_on_batch, TFLITE_TRAITS), Image.open(tmp_path / "a.png"), 0.5)
+    assert np.abs(np.asarray(Image.open(tmp_path / "a-color.png")).astype(int) - np.asarray(wanted)).max() <= 1
+
+
+TFLITE_TRAITS = inference.Traits(render_size=16, stride=8, gain=1.5)
+
+
+@pytest.fixture(scope="module")
+def tflite(tmp_path_factory):
+    """A small network as a .tflite file that keeps the contract, and the network."""
+    import tensorflow as tf
+
+    network = networks.build_generator((4, 8, 8, 8), seed=1)
+    module = tf.Module()
+    module.variables_of_network = [variable.value for variable in network.variables]  # else the conversion loses the weights
+
+    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 1], name="lightness"), tf.TensorSpec([], name="vividness")])
+    def predict_lab(lightness, vividness):
+        lab = color.unscale(network(lightness / 50 - 1, training=False))
+        return {"lab": rendering.vivid(lab, vividness, TFLITE_TRAITS.gain, xp=keras.ops)}
+
+    module.predict_lab = predict_lab
+    folder = tmp_path_factory.mktemp("tflite")
+    tf.saved_model.save(module, folder / "saved", signatures={"predict_lab": predict_lab.get_concrete_function()})
+    path = folder / "small.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved"), signature_keys=["predict_lab"]).convert())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(inference.TRAITS_FILE, json.dumps(dataclasses.asdict(TFLITE_TRAITS)))
+    return path, network
+
+
+def test_tflite_and_keras_agree_at_any_size(tflite, rng):
+    path, network = tflite
+    ours, theirs = inference.load(path), inference.of_network(network.predict_on_batch, TFLITE_TRAITS)
+    for shape in ((2, 16, 24, 1), (1, 32, 16, 1)):
+        lightness = rng.uniform(0, 100, shape).astype("float32")
+        np.testing.assert_allclose(ours(lightness, 0.7), theirs(lightness, 0.7), atol=1e-3)
 
 
 def test_what_cannot_be_done_is_one_line_and_exit_code_1(model, folder_of, tmp_path):

@@ -119,7 +119,7 @@ def test_what_evaluate_cannot_do_is_one_line_and_exit_code_1(model, tmp_path, fo
         ([f"--model={model}", "--name=a", "--name=b", *on_photos], "2 --name for 1 --model"),
         ([f"--model={tmp_path / 'absent'}", *on_photos], "no such model"),
         ([f"--model={tmp_path / 'empty'}", *on_photos], "no best.keras in it"),
-        ([f"--model={tmp_path / 'other.tflite'}", *on_photos], "other.tflite: not a"),
+        ([f"--model={tmp_path / 'other.tflite'}", *on_photos], "other.tflite: not a model"),
         (["--dataset=folder", f"--data_dir={tmp_path / 'empty'}"], "no pictures"),
         (["--dataset=folder", "--data_dir=/no/such/folder"], "no such folder"),
         ([f"--output={tmp_path / 'file' / 'below'}"], "cannot be written"),

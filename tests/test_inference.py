@@ -57,7 +57,7 @@ def test_what_is_no_model_is_said_in_a_line(tmp_path):
     with pytest.raises(ColorizerError, match="no best.keras"):
         inference.load(tmp_path)
     (tmp_path / "text.keras").write_text("text")
-    with pytest.raises(ColorizerError, match="not a readable"):
+    with pytest.raises(ColorizerError, match="not a model of this program"):
         inference.load(tmp_path / "text.keras")
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
     with pytest.raises(ColorizerError, match="another program"):
@@ -106,6 +106,6 @@ def test_at_its_render_size_a_picture_is_not_resampled(saved, rng):
 
 def test_a_network_without_detail_is_the_same_at_any_size(rng):
     """Colours come back as they were: a network that gives one colour gives it at every pixel."""
-    flat = inference.Colorizer(lambda x: np.broadcast_to(color.scale(np.array([50, 20, -30], "float32")), (*x.shape[:-1], 3)), TRAITS)
+    flat = inference.of_network(lambda x: np.broadcast_to(color.scale(np.array([50, 20, -30], "float32")), (*x.shape[:-1], 3)), TRAITS)
     lab = inference.colorized(flat, rng.uniform(0, 100, (1, 37, 91, 1)).astype("float32"))
     np.testing.assert_allclose(lab, np.broadcast_to(np.array([50, 20, -30]), lab.shape), atol=1e-3)

@@ -28,7 +28,7 @@ FLAGS = flags.FlagValues()
 _HERE = dict(flag_values=FLAGS)
 
 flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
-flags.DEFINE_string("model", None, "A run folder (its best.keras) or a .keras file. Required: no weights ship yet.", **_HERE)
+flags.DEFINE_string("model", None, "A run folder (its best.keras), a .keras or a .tflite file. Required: no weights ship yet.", **_HERE)
 flags.DEFINE_string("output", None, "A folder, made where absent: a file keeps its name there, a folder's contents lie as they lay."
                     " Unset: NAME-color.EXT beside the input.", **_HERE)  # fmt: skip
 flags.DEFINE_bool("recursive", False, "Colour what lies in folders of folders, too.", **_HERE)
