@@ -38,18 +38,24 @@ _LINEAR_FROM_UINT8 = _linear_from_srgb(np.arange(256) / 255, np).astype("float32
 
 def lab_from_rgb(rgb, xp=np):
     """L*a*b* of sRGB: [..., 3] -> float32 [..., 3]. Accepts the three forms of `rgb` above."""
-    if rgb.dtype.name == "uint8":
-        linear = xp.take(_LINEAR_FROM_UINT8, xp.array(rgb, "int32"), axis=0)
-    else:
-        srgb = xp.array(rgb, "float32")
-        linear = _linear_from_srgb(srgb / 65535 if rgb.dtype.name == "uint16" else srgb, xp)
-    return _lab_from_linear(linear, xp)
-
-
-def _lab_from_linear(linear, xp):
-    t = xp.matmul(linear, _F_FROM_RGB)
-    f = xp.where(t > 0.008856, xp.power(xp.maximum(t, 0.008856), 1 / 3), 7.787 * t + 16 / 116)
+    f = _f_from_linear(xp.matmul(_linear_from_rgb(rgb, xp), _F_FROM_RGB), xp)
     return xp.matmul(f, _LAB_FROM_F) + _LAB_OFFSET
+
+
+def lightness_from_rgb(rgb, xp=np):
+    """L* alone: [..., 3] -> float32 [..., 1]."""
+    return 116 * _f_from_linear(xp.matmul(_linear_from_rgb(rgb, xp), _F_FROM_RGB[:, 1:2]), xp) - 16
+
+
+def _linear_from_rgb(rgb, xp):
+    if rgb.dtype.name == "uint8":
+        return xp.take(_LINEAR_FROM_UINT8, xp.array(rgb, "int32"), axis=0)
+    srgb = xp.array(rgb, "float32")
+    return _linear_from_srgb(srgb / 65535 if rgb.dtype.name == "uint16" else srgb, xp)
+
+
+def _f_from_linear(t, xp):
+    return xp.where(t > 0.008856, xp.power(xp.maximum(t, 0.008856), 1 / 3), 7.787 * t + 16 / 116)
 
 
 def _linear_from_lab(lab, xp):
@@ -60,7 +66,13 @@ def _linear_from_lab(lab, xp):
 
 def srgb_from_lab(lab, xp=np):
     """Gamma-encoded sRGB, float32 0..1, of L*a*b*; colours out of gamut are mapped by `into_gamut` first."""
-    return _srgb_from_linear(xp.clip(_linear_from_lab(into_gamut(lab, xp), xp), 0, 1), xp)
+    if xp is np:  # most pixels are inside, and looked at once
+        linear = _linear_from_lab(lab, np)
+        outside = ~_within(linear)[..., 0]
+        linear[outside] = _linear_from_lab(into_gamut(lab[outside]), np)
+    else:
+        linear = _linear_from_lab(into_gamut(lab, xp), xp)
+    return _srgb_from_linear(xp.clip(linear, 0, 1), xp)
 
 
 def rgb_from_lab(lab, xp=np, dtype="uint8"):
@@ -95,7 +107,10 @@ def _largest_share_in_gamut(lightness, ab, xp):
 
 
 def _in_gamut(lightness, ab, xp):
-    linear = _linear_from_lab(xp.concatenate([lightness, ab], axis=-1), xp)
+    return _within(_linear_from_lab(xp.concatenate([lightness, ab], axis=-1), xp))
+
+
+def _within(linear):
     # the margin is above float32's rounding, so that what came from sRGB stays as it is, and far below an 8-bit step
     within = (linear >= -1e-4) & (linear <= 1 + 1e-4)
     return within[..., :1] & within[..., 1:2] & within[..., 2:]

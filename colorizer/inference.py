@@ -99,7 +99,7 @@ def colorized_rgb(colorizer, rgb, vividness=None, render_size=None, guided=True)
     strips = [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
     def see(strip):
-        lightness[slice(*strip)] = color.lab_from_rgb(rgb[slice(*strip)])[..., :1]
+        lightness[slice(*strip)] = color.lightness_from_rgb(rgb[slice(*strip)])
 
     def colour(strip):
         its_lightness = lightness[slice(*strip)]

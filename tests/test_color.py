@@ -113,3 +113,8 @@ def test_ciede2000_agrees_with_scikit_image_in_single_precision_and_in_keras(rng
     assert color.ciede2000(*single).dtype == "float32"
     np.testing.assert_allclose(color.ciede2000(*single), wanted, atol=2e-3)
     np.testing.assert_allclose(color.ciede2000(*single, xp=keras.ops), wanted, atol=2e-3)
+
+
+def test_lightness_alone_is_that_of_lab(every_kind_of_rgb):
+    for rgb in (every_kind_of_rgb, every_kind_of_rgb.astype("uint16") * 257):
+        np.testing.assert_allclose(color.lightness_from_rgb(rgb), color.lab_from_rgb(rgb)[:, :1], atol=1e-4)

@@ -1,0 +1,85 @@
+"""How long does a photograph take, where does the time go, and how much memory?
+
+    python benchmarks/colorize.py --model=runs/folder-gan --megapixels=1 --megapixels=24 --megapixels=100
+
+A photograph of scikit-image, enlarged and grained, as a JPEG file of each size is coloured to a JPEG file, each size in a process
+of its own (for the memory at its peak). Prints the seconds of decoding, network, the rest, encoding, and the ratio of all to decoding and
+encoding alone, which any program needs.
+"""
+
+import argparse
+import json
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+
+def photograph(megapixels):
+    """uint8 [H, W, 3], 3 : 2, with grain, so that a JPEG file of it is as large as one from a camera."""
+    height = round((megapixels * 1e6 / 1.5) ** 0.5)
+    enlarged = np.asarray(Image.fromarray(data.astronaut()).resize((round(1.5 * height), height), Image.Resampling.BICUBIC))
+    grain = np.random.default_rng(0).normal(0, 3, (height, 1)).astype("float32")
+    noise = np.random.default_rng(1).integers(-6, 7, (256, round(1.5 * height), 1), dtype="int16")
+    tiled = np.concatenate([noise] * (height // 256 + 1))[:height]
+    return np.clip(enlarged + tiled + np.round(grain[..., None]).astype("int16"), 0, 255).astype("uint8")
+
+
+def measure(model, source, folder, repeats):
+    """Seconds of each part, the best of some; peak memory in GiB. In this process."""
+    from colorizer import inference, photos
+
+    colorizer = inference.load(model)
+    best = {}
+
+    def timed(name, run):
+        began = time.perf_counter()
+        result = run()
+        best[name] = min(best.get(name, 1e9), time.perf_counter() - began)
+        return result
+
+    def predict_lab(lightness, vividness):
+        return timed("network", lambda: colorizer.predict_lab(lightness, vividness))
+
+    watched = inference.Colorizer(predict_lab, colorizer.traits)
+    for _ in range(repeats):
+        photo = timed("decode", lambda: photos.read(source))
+        frames = timed("colour", lambda photo=photo: [inference.colorized_rgb(watched, frame) for frame in photo.frames])
+        photo.frames[:] = frames
+        timed("encode", lambda photo=photo: photos.write(pathlib.Path(folder) / "out.jpg", photo, label={"weights": "0"}))
+    return {**best, "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="a run folder, .keras or .tflite file")
+    parser.add_argument("--megapixels", type=float, action="append", help="of the photograph; repeatable; unset: 1, 24, 100")
+    parser.add_argument("--repeats", type=int, default=3, help="of which the fastest counts")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(arguments.model, arguments.measure, pathlib.Path(arguments.measure).parent, arguments.repeats)))
+        return
+    print(f"{'MP':>6}{'decode':>9}{'network':>9}{'rest':>9}{'encode':>9}{'all':>9}{'MP/s':>8}{'x codec':>9}{'GiB':>7}")
+    for megapixels in arguments.megapixels or [1, 24, 100]:
+        with tempfile.TemporaryDirectory() as folder:
+            source = pathlib.Path(folder) / "in.jpg"
+            Image.fromarray(photograph(megapixels)).save(source, quality=92)
+            command = [sys.executable, __file__, f"--model={arguments.model}", f"--measure={source}", f"--repeats={arguments.repeats}"]
+            best = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+        whole = best["decode"] + best["colour"] + best["encode"]
+        codec = best["decode"] + best["encode"]
+        print(
+            f"{megapixels:6g}{best['decode']:9.2f}{best['network']:9.2f}{best['colour'] - best['network']:9.2f}{best['encode']:9.2f}"
+            f"{whole:9.2f}{megapixels / whole:8.1f}{whole / codec:9.1f}{best['gib']:7.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
