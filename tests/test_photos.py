@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import pyvips
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, JpegImagePlugin
 from skimage import data as photographs
 
 from colorizer import ColorizerError, photos
@@ -170,3 +170,12 @@ def test_the_label_is_well_formed_and_keeps_what_was_there(xmp):
     assert found["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia") and found["weights"] == 'a"<b>'
     if xmp and b"box 12" in xmp:
         assert found["source"] == "box 12" and "the mill" in "".join(tree.itertext())
+
+
+def test_jpegs_are_written_with_all_their_colour(tmp_path, rgb):
+    """4:4:4: halved chroma would smear colours over edges. And 16 bits become 8."""
+    deep = photos.Photo(tmp_path / "a.png", [rgb.astype("uint16") * 257], None, None)
+    photos.write(tmp_path / "a.jpg", deep, quality=100)
+    with Image.open(tmp_path / "a.jpg") as written:
+        assert JpegImagePlugin.get_sampling(written) == 0
+        assert np.abs(np.asarray(written).astype(int) - rgb).max() <= 4
