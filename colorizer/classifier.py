@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from colorizer import inference
+
 WEIGHTS = pathlib.Path(__file__).parent / "weights" / "cifar10-classifier.keras"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -17,10 +19,10 @@ class Classifier:
     """classifier(rgb uint8 [B, 32, 32, 3]) -> (features float32 [B, 64], names of the classes [B])."""
 
     def __init__(self, network):
-        self.network = network
+        self.judge = inference.compiled(network)
 
     def __call__(self, rgb):
-        features, logits = self.network.predict_on_batch(rgb.astype("float32"))
+        features, logits = (np.asarray(output) for output in self.judge(rgb.astype("float32")))
         return features, np.array(CLASSES)[logits.argmax(axis=1)]
 
 
@@ -29,7 +31,6 @@ def load(path=WEIGHTS):
     if not path.is_file():
         return None
     classifier = Classifier(keras.models.load_model(path, compile=False))
-    classifier.network.jit_compile = False
     classifier(np.zeros((1, 32, 32, 3), "uint8"))  # traced now, as its users may be several threads
     return classifier
 

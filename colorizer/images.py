@@ -1,4 +1,4 @@
-"""Files <-> arrays. Pillow lives here alone."""
+"""Files <-> arrays, by Pillow."""
 
 import contextlib
 import io
@@ -6,6 +6,7 @@ import os
 import pathlib
 import tempfile
 import typing
+import warnings
 
 import numpy as np
 from absl import logging
@@ -62,7 +63,7 @@ def read_rgb(path):
     with _readable(path), Image.open(path) as picture:
         ImageOps.exif_transpose(picture, in_place=True)
         if picture.mode.startswith("I"):  # 16-bit grey: convert() would clip it at 255
-            grey = np.clip(np.asarray(picture, "int32"), 0, 65535) // 257
+            grey = (np.clip(np.asarray(picture, "int32"), 0, 65535) + 128) // 257
             return np.repeat(grey.astype("uint8")[:, :, None], 3, axis=2)
         if picture.mode == "F":
             raise ColorizerError(f"{path}: floating-point picture, whose range is unknown")
@@ -75,9 +76,35 @@ def write_png(path, rgb):
         Image.fromarray(rgb).save(aside, format="PNG")
 
 
+def array_of(picture):
+    """uint8 [H, W, 3 or 4], or of a 16-bit grey uint16 [H, W], of a Pillow image, turned as its EXIF orientation says.
+
+    Raises ValueError for floating-point pictures, whose range is unknown.
+    """
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode == "F":
+        raise ValueError("mode F: floating-point picture, whose range is unknown")
+    if picture.mode.startswith("I"):
+        return np.clip(np.asarray(picture, "int32"), 0, 65535).astype("uint16")
+    return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
+
+
 def from_array(rgb):
-    """A Pillow image of uint8 [H, W, 3 or 4]."""
-    return Image.fromarray(rgb)
+    """A Pillow image of uint8 or (rounded, as Pillow has no 16-bit colour) uint16 [H, W, 3 or 4]."""
+    return Image.fromarray(rgb if rgb.dtype == np.uint8 else ((rgb.astype("uint32") + 128) // 257).astype("uint8"))
+
+
+@contextlib.contextmanager
+def unlimited(max_pixels=None):
+    """Inside, Pillow's own limit of pixels is `max_pixels`, or none."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = max_pixels and max_pixels // 2 + 1  # Pillow raises at twice that
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def encoded(rgb, kind):

@@ -120,12 +120,12 @@ def colorize(model, picture, vividness=None, render_size=None, guided=True):
     """A picture in colour, at its own size and lightness.
 
     model: a Colorizer of load(), or a path for it. picture: a Pillow image, or sRGB uint8 or uint16 [H, W], [H, W, 1], [H, W, 3];
-    colour is recoloured, alpha (2 or 4 channels) kept. Gives a Pillow image (RGB or RGBA) or an array [H, W, 3 or 4], as it got.
+    colour is recoloured, alpha (2 or 4 channels) kept. Gives an upright Pillow image (RGB or RGBA, 8 bits) or an array
+    [H, W, 3 or 4], as it got. Raises ValueError for what is no picture.
     """
     colorizer = model if isinstance(model, Colorizer) else load(model)
     if not isinstance(picture, np.ndarray):
-        mode = "RGBA" if picture.has_transparency_data else "RGB"
-        return images.from_array(colorize(colorizer, np.asarray(picture.convert(mode)), vividness, render_size, guided))
+        return images.from_array(colorize(colorizer, images.array_of(picture), vividness, render_size, guided))
     if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or not picture.size or picture.shape[2:] > (4,):
         raise ValueError(f"uint8 or uint16 [H, W], [H, W, 1..4] expected, not {picture.dtype} {picture.shape}")
     whole = picture[:, :, None] if picture.ndim == 2 else picture
@@ -167,9 +167,17 @@ def load(path):
         return Colorizer(_predictor_of_tflite(path), traits)
     import keras
 
-    network = keras.models.load_model(path, compile=False)
-    network.jit_compile = False  # on GPUs Keras would compile anew for each size of picture
-    return of_network(network.predict_on_batch, traits)
+    return of_network(compiled(keras.models.load_model(path, compile=False)), traits)
+
+
+def compiled(network):
+    """inputs -> outputs of a Keras network, on one device, as fast as its own predict, for inputs of any size.
+
+    Keras's predict traces the network anew for each size of picture and, under a strategy, runs the batch on every replica.
+    """
+    import tensorflow as tf
+
+    return tf.function(lambda inputs: network(inputs, training=False), autograph=False, reduce_retracing=True)
 
 
 def _is_tflite(path):

@@ -1,18 +1,23 @@
 """From what a network answers to the Lab of the picture that a person gets. Over `xp`: numpy (the default) or keras.ops."""
 
+import math
+
 import numpy as np
 
 GUIDED_EPSILON = 320.0  # L* units squared; benchmarks/upsampling.py
+MOST_RENDER_PIXELS = 2**22  # a U-Net's widest layer then takes 1 GiB
 MOST_ASPECT = 8  # a longer picture is squeezed for the network: a strip of 3 x 5000 must not become 109 megapixels
 
 
 def render_shape(height, width, size, stride):
     """(height, width) at which a network of this render size and stride sees a picture.
 
-    The aspect is kept, the short side is `size`, both sides are multiples of `stride`.
+    The aspect is kept, the short side is `size`, or what MOST_RENDER_PIXELS allow, both sides are multiples of `stride`.
     """
     short, long = sorted((height, width))
-    sides = size, size * min(long / short, MOST_ASPECT)
+    aspect = min(long / short, MOST_ASPECT)
+    size = min(size, math.sqrt(MOST_RENDER_PIXELS / aspect))
+    sides = size, size * aspect
     short, long = (max(1, round(side / stride)) * stride for side in sides)
     return (short, long) if height <= width else (long, short)
 

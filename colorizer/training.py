@@ -220,11 +220,9 @@ def generator_of(model):
 def predictor_of(model):
     """scaled lightness [B, H, W, 1] -> scaled Lab [B, H, W, 3] of the generator as it is at the time of the call.
 
-    On one device, whatever the strategy: Keras's own predict would run the batch on every replica, and its evaluate fails on a
-    last batch that leaves a replica without an example.
+    Keras's own evaluate fails under a strategy on a last batch that leaves a replica without an example.
     """
-    generator = generator_of(model)
-    return tf.function(lambda scaled_lightness: generator(scaled_lightness, training=False), autograph=False, reduce_retracing=True)
+    return inference.compiled(generator_of(model))
 
 
 def networks_of(model):

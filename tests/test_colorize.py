@@ -18,7 +18,8 @@ from skimage import color as skimage_color
 from skimage import data as photographs
 
 import colorizer
-from colorizer import ColorizerError, color, inference, networks, rendering
+from colorizer import color, inference, networks, rendering
+from colorizer import photos as program_photos
 from colorizer.commands import colorize as program
 
 TRAITS = inference.Traits(render_size=16, stride=8)
@@ -182,11 +183,9 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(model, folder_of, tmp_p
     (tmp_path / "file").touch()
     for arguments, said in [
         ([], "name pictures"),
-        ([str(album)], "name a --model"),
-        (["/no/such/picture.png", f"--model={model}"], "no such file"),
-        ([str(tmp_path / "empty"), f"--model={model}"], "no pictures"),
-        ([str(album), f"--model={model}", "--format=png"], "would both be written"),
-        ([str(album / "a.png"), f"--model={model}", f"--output={album}"], "an input"),
+        ([str(album)], "name its --model"),
+        ([str(album / "a.png"), f"--model={model}", f"--status={album / 'a.jpg'}"], "no status"),
+        ([str(album / "a.png"), f"--model={model}", f"--status={album / 'a.png'}"], "a picture of this run"),
         ([str(album / "a.png"), f"--model={model}", f"--output={tmp_path / 'file' / 'below'}"], "cannot be written"),
         ([str(album / "a.png"), f"--model={tmp_path / 'empty'}"], "no best.keras"),
         ([str(album / "a.png"), f"--model={model}", "--vividness=2"], "vividness"),
@@ -203,11 +202,42 @@ def plan(*arguments):
 def test_where_the_colours_go(folder_of, tmp_path, monkeypatch):
     album = folder_of({"a.png": (8, 8), "b.bmp": (8, 8), "deep/c.jpg": (8, 8), "a-color.png": (8, 8), "green-color.png": (8, 8)}, "album")
     assert [job.target.name for job in plan(album)] == ["a-color.png", "b-color.png", "green-color-color.png"]  # no output coloured again
-    assert [job.target for job in plan(album, "--recursive", "--output=/out", "--format=webp")][-2:] == [
-        program.pathlib.Path("/out/deep/c.webp"), program.pathlib.Path("/out/green-color.webp"),
+    assert [job.target.name for job in plan(album / "a*.png")] == ["a-color.png"]
+    assert sorted(job.target.as_posix() for job in plan(album, "--recursive", "--output=/out", "--format=webp")) == [
+        "/out/a-color.webp", "/out/a.webp", "/out/b.webp", "/out/deep/c.webp", "/out/green-color.webp",
     ]  # fmt: skip
     assert [job.source.name for job in plan(album / "*.bmp", album / "b.bmp")] == ["b.bmp"]  # once
+    assert {job.source.name for job in plan(album, "--recursive", f"--output={album / 'deep'}")} == {
+        "a.png", "b.bmp", "a-color.png", "green-color.png",
+    }  # fmt: skip
     monkeypatch.chdir(album)
     assert [os.fspath(job.target) for job in plan("a.png")] == ["a-color.png"]
-    with pytest.raises(ColorizerError, match="no such file"):
-        plan(album / "*.tif")
+    (album / "a.png").rename(album / "scan.jpg")  # a PNG by its content
+    assert [os.fspath(job.target) for job in plan("scan.jpg")] == ["scan-color.png"]
+
+
+def test_what_cannot_be_planned_fails_alone(folder_of, tmp_path):
+    album = folder_of({"a.png": (8, 8), "a.jpg": (8, 8), "b.png": (8, 8)}, "album")
+    (tmp_path / "empty").mkdir()
+    errors = {
+        job.source.name: job.error for job in plan(album, "/no/such/picture.png", tmp_path / "empty", "--format=png", "--output=/out")
+    }
+    assert errors["a.jpg"] is None and errors["b.png"] is None
+    assert "already" in errors["a.png"] and "no such file" in errors["picture.png"] and "no pictures" in errors["empty"]
+    over = plan(album / "a.png", album / "b.png", f"--output={album}")
+    assert all("over an input" in job.error for job in over)
+
+
+def test_anything_that_a_picture_brings_about_is_its_own_failure(folder_of, tmp_path, monkeypatch):
+    """A network that runs out of memory, a name that is no text: the others go on."""
+    album = folder_of({"a.png": (8, 8), "b.png": (8, 8)}, "album")
+    os.rename(album / "a.png", os.path.join(os.fsencode(album), b"caf\xe9.png"))
+
+    def coloured(photo):
+        if photo.path.name == "b.png":
+            raise MemoryError
+        return photo
+
+    records = list(program._in_turn(plan(album, f"--output={tmp_path / 'out'}"), program_photos, coloured, {"weights": "1"}))
+    assert [record["ok"] for record in records] == [False, True]
+    assert records[0]["error"].endswith("b.png: MemoryError") and os.listdir(os.fsencode(tmp_path / "out")) == [b"caf\xe9.png"]

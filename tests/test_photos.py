@@ -1,11 +1,18 @@
 """What archives keep: bits, profiles, alpha, pages, metadata. Pillow is the referee of 8 bits, pyvips writes the 16-bit files."""
 
 import io
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
 
 import numpy as np
 import pytest
 import pyvips
-from PIL import Image, ImageCms, JpegImagePlugin
+from conftest import TOP
+from PIL import Image, ImageCms, IptcImagePlugin, JpegImagePlugin
 from skimage import data as photographs
 
 from colorizer import ColorizerError, photos
@@ -13,6 +20,12 @@ from colorizer import ColorizerError, photos
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
     b' xmlns:dc="http://purl.org/dc/elements/1.1/" dc:source="box 12"><dc:title>the mill</dc:title></rdf:Description></rdf:RDF></x:xmpmeta>'
+)
+
+
+SCANNED = XMP.replace(
+    b"</rdf:RDF>",
+    b'<rdf:Description xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" e:DigitalSourceType="http://cv.iptc.org/x/negativeFilm"/></rdf:RDF>',
 )
 
 
@@ -128,7 +141,7 @@ def test_pages_and_frames_stay_with_their_times(tmp_path, rng, suffix):
     again = photos.read(target)
     assert [frame.shape for frame in again.frames] == [(20, 30, 3)] * 3
     if suffix != "tif":
-        assert again.header.get("delay") == [100, 200, 300]
+        assert again.metadata["delay"][1] == [100, 200, 300]
     else:
         for ours, theirs in zip(photo.frames, again.frames):
             np.testing.assert_array_equal(ours, theirs)
@@ -160,21 +173,76 @@ def test_a_new_file_under_an_old_name_is_read_anew(tmp_path, rgb):
         np.testing.assert_array_equal(photos.read(tmp_path / "a.png").frames[0], picture)
 
 
-@pytest.mark.parametrize("xmp", [None, b"", b"no xml", XMP, b"<?xpacket begin=''?>" + XMP + b"<?xpacket end='w'?>\0"])
-def test_the_label_is_well_formed_and_keeps_what_was_there(xmp):
-    import xml.etree.ElementTree as xml
+@pytest.mark.parametrize("source_suffix", ["jpg", "tif"])
+@pytest.mark.parametrize("target_suffix", ["jpg", "tif"])
+def test_iptc_stays(tmp_path, rgb, source_suffix, target_suffix):
+    """Keywords of the picture desk, wrapped by JPEG, bare in TIFF. exiftool's own layout of a record: 1C, dataset, length, text."""
+    iptc = b"\x1c\x02\x78\x00\x09the mill!\x1c\x02\x19\x00\x03old"
+    photo = photos.Photo(tmp_path / "a", [rgb], None, {}, iptc)
+    photos.write(tmp_path / f"a.{source_suffix}", photo)
+    photos.write(tmp_path / f"b.{target_suffix}", photos.read(tmp_path / f"a.{source_suffix}"))
+    with Image.open(tmp_path / f"b.{target_suffix}") as written:
+        found = IptcImagePlugin.getiptcinfo(written)
+    assert found == {(2, 120): b"the mill!", (2, 25): b"old"}
+    assert photos.read(tmp_path / f"b.{target_suffix}").iptc == iptc
 
+
+def test_odd_names_are_read_and_written(tmp_path, rgb):
+    """libvips alone would take what stands in brackets for options, and wants names to be text."""
+    for name in (b"scan.png[shrink=2]", b"caf\xe9.png", b"a b\n.png"):
+        source = pathlib.Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+        with open(source, "wb") as file:
+            Image.fromarray(rgb).save(file, format="PNG")
+        photo = photos.read(source)
+        np.testing.assert_array_equal(photo.frames[0], rgb)
+    photos.write(tmp_path / os.fsdecode(b"out\xe9.png"), photo)
+    assert b"out\xe9.png" in os.listdir(os.fsencode(tmp_path))
+
+
+def test_pages_are_never_stacked_into_one_picture(tmp_path, rgb):
+    photo = photos.Photo(tmp_path / "a.tif", [rgb, rgb])
+    with pytest.raises(ColorizerError, match="cannot hold the 2 pages"):
+        photos.write(tmp_path / "a.jpg", photo)
+    frames = [Image.fromarray(rgb), Image.fromarray(rgb[::-1])]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(ColorizerError, match="animated PNG"):
+        photos.read(tmp_path / "a.png")
+    frames[0].save(tmp_path / "b.tif", save_all=True, append_images=[Image.fromarray(rgb[:5])])
+    with pytest.raises(ColorizerError, match="different sizes"):
+        photos.read(tmp_path / "b.tif")
+
+
+def test_a_transparent_picture_keeps_its_colours_in_a_jpeg(tmp_path):
+    white = np.full((8, 8, 3), 255, "uint8")
+    photos.write(tmp_path / "a.jpg", photos.Photo(tmp_path / "a.png", [white], [white[..., :1] * 0]))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.jpg")), white)
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, rgb):
+    code = (
+        "import resource, sys, numpy as np; from colorizer import photos, ColorizerError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)); import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "try: photos.write(sys.argv[1], photos.Photo('a', [np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype='uint8')]))\n"
+        "except ColorizerError as error: print(error)"
+    )
+    result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.png")], cwd=TOP, capture_output=True, text=True, timeout=60)
+    assert "cannot be written" in result.stdout and not list(tmp_path.iterdir()), result
+
+
+@pytest.mark.parametrize("xmp", [None, b"", b"no xml", XMP, b"<?xpacket begin=''?>" + XMP + b"<?xpacket end='w'?>\0", SCANNED])
+def test_the_label_is_well_formed_and_keeps_what_was_there(xmp):
     packet = photos.labelled_xmp(xmp, {"weights": 'a"<b>'})
     tree = xml.fromstring(packet.decode().lstrip("\ufeff"))
     found = {name.split("}")[-1]: value for element in tree.iter() for name, value in element.attrib.items()}
     assert found["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia") and found["weights"] == 'a"<b>'
+    assert len(re.findall("DigitalSourceType", packet.decode())) == 1
     if xmp and b"box 12" in xmp:
         assert found["source"] == "box 12" and "the mill" in "".join(tree.itertext())
 
 
 def test_jpegs_are_written_with_all_their_colour(tmp_path, rgb):
     """4:4:4: halved chroma would smear colours over edges. And 16 bits become 8."""
-    deep = photos.Photo(tmp_path / "a.png", [rgb.astype("uint16") * 257], None, None)
+    deep = photos.Photo(tmp_path / "a.png", [rgb.astype("uint16") * 257])
     photos.write(tmp_path / "a.jpg", deep, quality=100)
     with Image.open(tmp_path / "a.jpg") as written:
         assert JpegImagePlugin.get_sampling(written) == 0

@@ -10,6 +10,7 @@ is skipped, so the same command goes on where it stopped. Each output says in it
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import glob
 import json
@@ -33,7 +34,7 @@ flags.DEFINE_string("output", None, "A folder, made where absent: a file keeps i
                     " Unset: NAME-color.EXT beside the input.", **_HERE)  # fmt: skip
 flags.DEFINE_bool("recursive", False, "Colour what lies in folders of folders, too.", **_HERE)
 flags.DEFINE_enum("format", "same", ("same", "png", "jpg", "webp", "tiff"), "Of the outputs. same: the input's; PNG for those that cannot"
-                  " be written (BMP, PPM, JPEG 2000).", **_HERE)  # fmt: skip
+                  " be written (BMP, PPM, AVIF).", **_HERE)  # fmt: skip
 flags.DEFINE_integer("quality", 95, "Of JPEG and WebP, 1 to 100.", lower_bound=1, upper_bound=100, **_HERE)
 flags.DEFINE_bool("overwrite", False, "Write again what is there already. Inputs are never written.", **_HERE)
 flags.DEFINE_integer("render_size", None, "Short side that the network sees, pixels. Unset: what it was trained at. Larger: finer, and"
@@ -51,10 +52,11 @@ flags.DEFINE_string("status", None, "A file for a line of JSON for each input: i
 
 
 class Job(typing.NamedTuple):
-    """An input and where its colours go."""
+    """An input and where its colours go, or why they cannot."""
 
     source: pathlib.Path
-    target: pathlib.Path
+    target: pathlib.Path | None
+    error: str | None = None
 
 
 def main():
@@ -63,38 +65,40 @@ def main():
 
 
 def _colorize(inputs):
-    if not inputs:
+    if not any(inputs):
         raise ColorizerError("name pictures or folders to colour")
     if FLAGS.model is None:
-        raise ColorizerError("name a --model: a run folder of train.py, or a .keras file (no weights ship yet)")
-    from colorizer import inference, photos
+        raise ColorizerError(
+            "no weights ship yet: train a model (python train.py --dataset=folder --data_dir=~/photos) and name its --model"
+        )
+    from colorizer import images, inference, photos
 
     model = os.path.expanduser(FLAGS.model)
     label = {"weights": inference.checksum(model)} if FLAGS.label else None
     jobs = _jobs(inputs)
     if FLAGS.output:
-        from colorizer import images
-
         images.check_writable(os.path.expanduser(FLAGS.output))
-    with commands.without_native_notes():
-        colorizer = inference.load(model)
-    if label:
-        label["vividness"] = colorizer.traits.vividness if FLAGS.vividness is None else FLAGS.vividness
+    with _status_file({job.source for job in jobs} | {job.target for job in jobs}) as status:
+        with commands.without_native_notes():
+            colorizer = inference.load(model)
+        if label:
+            label["vividness"] = colorizer.traits.vividness if FLAGS.vividness is None else FLAGS.vividness
 
-    def coloured(photo):
-        guided = FLAGS.upsample == "guided"
-        frames = [inference.colorized_rgb(colorizer, frame, FLAGS.vividness, FLAGS.render_size, guided) for frame in photo.frames]
-        after = dataclasses.replace(photo, frames=frames)
-        return photos.side_by_side(photo, after) if FLAGS.compare else after
+        def coloured(photo):
+            guided = FLAGS.upsample == "guided"
+            frames = [inference.colorized_rgb(colorizer, frame, FLAGS.vividness, FLAGS.render_size, guided) for frame in photo.frames]
+            after = dataclasses.replace(photo, frames=frames)
+            return photos.side_by_side(photo, after) if FLAGS.compare else after
 
-    counts = collections.Counter()
-    with _Status(FLAGS.status) as status, tqdm.tqdm(total=len(jobs), unit="", leave=False, disable=None if len(jobs) > 1 else True) as bar:
-        for record in _in_turn(jobs, photos, coloured, label):
-            status.add(record)
-            counts["skipped" if record["skipped"] else "coloured" if record["ok"] else "failed"] += 1
-            if record["error"]:
-                bar.write(f"colorize: {record['error']}", file=sys.stderr)
-            bar.update()
+        counts = collections.Counter()
+        with tqdm.tqdm(total=len(jobs), unit="", leave=False, disable=None if len(jobs) > 1 else True) as bar:
+            for record in _in_turn(jobs, photos, coloured, label):
+                counts["skipped" if record["skipped"] else "coloured" if record["ok"] else "failed"] += 1
+                if record["error"]:
+                    bar.write(f"colorize: {record['error']}", file=sys.stderr)
+                if status:
+                    print(json.dumps(record), file=status, flush=True)
+                bar.update()
     print(", ".join(f"{counts[kind]:,} {kind}" for kind in ("coloured", "skipped", "failed")))
     if counts["failed"]:
         sys.exit(1)
@@ -104,97 +108,111 @@ def _in_turn(jobs, photos, coloured, label):
     """A record for each job, in order. Files are read ahead and written behind by other threads while the network works."""
 
     def read(job):
-        return photos.read(job.source, FLAGS.max_pixels)
+        return _timed(lambda: photos.read(job.source, FLAGS.max_pixels))
 
     def write(job, photo):
-        photos.write(job.target, photo, FLAGS.quality, label)
+        return _timed(lambda: photos.write(job.target, photo, FLAGS.quality, label))
 
+    waiting, coming, going = collections.deque(jobs), collections.deque(), collections.deque()
     with concurrent.futures.ThreadPoolExecutor(FLAGS.workers) as pool:
-        coming, going, waiting = collections.deque(), collections.deque(), collections.deque(jobs)
         while waiting or coming or going:
-            while waiting and len(coming) < FLAGS.workers:
+            while waiting and len(coming) <= FLAGS.workers:
                 job = waiting.popleft()
-                there = os.path.lexists(job.target) and not FLAGS.overwrite
-                coming.append((job, None if there else pool.submit(read, job)))
+                done = job.error or (os.path.lexists(job.target) and not FLAGS.overwrite)
+                coming.append((job, None if done else pool.submit(read, job)))
             if coming:
-                job, reading = coming.popleft()
-                going.append((job, time.monotonic(), *_begun(job, reading, coloured, write, pool)))
-            if going and (len(going) > FLAGS.workers or not coming):
+                going.append(_begun(*coming.popleft(), coloured, write, pool))
+            if len(going) > FLAGS.workers or not (waiting or coming):
                 yield _ended(*going.popleft())
 
 
+def _timed(run):
+    began = time.monotonic()
+    return run(), time.monotonic() - began
+
+
 def _begun(job, reading, coloured, write, pool):
-    """(size, writing, error) of a job whose file has been read: colours it and has it written."""
+    """(job, size, seconds, writing, error) of a job whose file has been read: colours it and has it written."""
     if reading is None:
-        return None, None, None
+        return job, None, 0.0, None, job.error
     try:
-        photo = reading.result()
-        return photo.frames[0].shape[:2], pool.submit(write, job, coloured(photo)), None
-    except (ColorizerError, OSError, MemoryError) as error:
-        return None, None, error if str(error) else f"{job.source}: out of memory"
+        photo, reading_seconds = reading.result()
+        after, seconds = _timed(lambda: coloured(photo))
+        return job, photo.frames[0].shape[:2], reading_seconds + seconds, pool.submit(write, job, after), None
+    except Exception as error:  # whatever a file brings about, the others go on
+        return job, None, 0.0, None, _said(job, error)
 
 
-def _ended(job, began, size, writing, error):
+def _ended(job, size, seconds, writing, error):
     """The record of a job, after its file has been written."""
-    skipped = writing is None and error is None
     if writing is not None:
         try:
-            writing.result()
-        except (ColorizerError, OSError, MemoryError) as failure:
-            error = failure
+            _, writing_seconds = writing.result()
+            seconds += writing_seconds
+        except Exception as failure:
+            error = _said(job, failure)
     height, width = size or (None, None)
     return {
-        "input": os.fspath(job.source), "output": None if error else os.fspath(job.target), "ok": error is None, "skipped": skipped,
-        "error": str(error) if error else None, "width": width, "height": height, "seconds": round(time.monotonic() - began, 3),
+        "input": os.fspath(job.source), "output": None if error else os.fspath(job.target), "ok": not error,
+        "skipped": writing is None and not error, "error": error, "width": width, "height": height, "seconds": round(seconds, 3),
     }  # fmt: skip
+
+
+def _said(job, error):
+    if isinstance(error, ColorizerError):
+        return str(error)
+    return f"{job.source}: {type(error).__name__}: {error}".replace("\n", " ").removesuffix(": ")
 
 
 # ---- which files ------------------------------------------------------------------------------------------------------
 
 
 def _jobs(inputs):
-    """The Jobs of the arguments, each input once, in order. Raises ColorizerError for what is not there, or would collide."""
-    jobs, targets, sources = [], {}, set()
-    for argument in inputs:
-        for source, below in _found(argument):
-            real = os.path.realpath(source)
-            if real in sources:
-                continue
-            sources.add(real)
-            target = _target(source, below)
-            if target in targets:
-                raise ColorizerError(f"{source} and {targets[target]} would both be written to {target}: colour them one after the other")
-            targets[target] = source
-            jobs.append(Job(source, target))
-    for job in jobs:
-        if os.path.realpath(job.target) in sources:
-            raise ColorizerError(f"{job.target}: an input, which would be written over: name another --output")
-    return jobs
+    """The Jobs of the arguments, each input once, in order; what is not there, or would collide, with its error."""
+    found = {}  # a source's absolute path -> (source, its path below the folder that was named)
+    missing = []
+    for argument in filter(None, inputs):
+        files = _found(argument)
+        for source, below in files or []:
+            found.setdefault(os.path.abspath(source), (source, below))
+        if not files:
+            nothing = "no pictures" + ("" if FLAGS.recursive else " (--recursive looks into its folders)")
+            missing.append(Job(pathlib.Path(argument), None, f"{argument}: {'no such file' if files is None else nothing}"))
+    if FLAGS.output is None:  # outputs of an earlier run, which lie beside their inputs, are no inputs
+        stems = {(source.parent, source.stem) for source, _ in found.values()}
+        found = {place: its for place, its in found.items() if not _is_output(its[0], stems)}
+    real_sources = {os.path.realpath(source) for source, _ in found.values()}
+    jobs, targets = [], {}
+    for source, below in found.values():
+        target, error = _target(source, below), None
+        if os.path.realpath(target) in real_sources:
+            error = f"{source}: its output {target} would be written over an input: name another --output"
+        elif target in targets:
+            error = f"{source}: {targets[target]} is written to {target} already: name another --output"
+        targets.setdefault(target, source)
+        jobs.append(Job(source, target, error))
+    return jobs + missing
 
 
 def _found(argument):
-    """[(file, its path below the folder that was named)] of an argument: a file, a folder or a glob."""
+    """[(file, its path below the folder that was named)] of a file, a folder or a glob; None where there is nothing."""
     from colorizer import images
 
     path = pathlib.Path(os.path.expanduser(argument))
     if path.is_dir():
+        output = FLAGS.output and pathlib.Path(os.path.expanduser(FLAGS.output)).resolve()
         files = [file for file in images.find(path) if FLAGS.recursive or file.parent == path]
-        # outputs of an earlier run that lie beside their inputs
-        files = [file for file in files if not (file.stem.endswith("-color") and _original(file, files))]
-        if not files:
-            raise ColorizerError(f"{path}: no pictures" + ("" if FLAGS.recursive else " (--recursive looks into its folders)"))
+        # an output folder within the input's
+        files = [file for file in files if not (output and output != path.resolve() and output in file.resolve().parents)]
         return [(file, file.relative_to(path)) for file in files]
-    if not os.path.lexists(path):
-        files = sorted(glob.glob(os.fspath(path), recursive=True))
-        if not files:
-            raise ColorizerError(f"{argument}: no such file")
-        return [(pathlib.Path(file), pathlib.Path(pathlib.Path(file).name)) for file in files if os.path.isfile(file)]
-    return [(path, pathlib.Path(path.name))]
+    if os.path.lexists(path):
+        return [(path, pathlib.Path(path.name))]
+    files = [pathlib.Path(file) for file in sorted(glob.glob(os.fspath(path), recursive=True)) if not os.path.isdir(file)]
+    return [(file, pathlib.Path(file.name)) for file in files] or None
 
 
-def _original(file, files):
-    stem = file.stem.removesuffix("-color")
-    return any(other.stem == stem and other.parent == file.parent for other in files)
+def _is_output(source, stems):
+    return source.stem.endswith("-color") and (source.parent, source.stem.removesuffix("-color")) in stems
 
 
 def _target(source, below):
@@ -206,23 +224,21 @@ def _target(source, below):
     return pathlib.Path(os.path.expanduser(FLAGS.output)) / below.with_suffix(suffix)
 
 
-class _Status:
-    """The lines of --status, written as they come."""
-
-    def __init__(self, path):
-        self.path = path and os.path.expanduser(path)
-
-    def __enter__(self):
-        try:
-            self.file = open(self.path, "w", encoding="utf-8", errors="replace") if self.path else None
-        except OSError as error:
-            raise ColorizerError(f"{self.path}: cannot be written ({error.strerror})") from error
-        return self
-
-    def add(self, record):
-        if self.file:
-            print(json.dumps(record), file=self.file, flush=True)
-
-    def __exit__(self, *_):
-        if self.file:
-            self.file.close()
+@contextlib.contextmanager
+def _status_file(pictures):
+    """The open file of --status, or None. Refuses to write over what is no such file."""
+    if FLAGS.status is None:
+        yield None
+        return
+    path = os.path.expanduser(FLAGS.status)
+    try:
+        if os.path.realpath(path) in {os.path.realpath(picture) for picture in pictures if picture}:
+            raise ColorizerError(f"--status={FLAGS.status}: a picture of this run")
+        if os.path.isfile(path) and os.path.getsize(path):
+            with open(path, "rb") as file:
+                if file.read(1) != b"{":
+                    raise ColorizerError(f"--status={FLAGS.status}: exists, and is no status of an earlier run")
+        with open(path, "w", encoding="utf-8", errors="replace") as file:
+            yield file
+    except OSError as error:
+        raise ColorizerError(f"--status={FLAGS.status}: cannot be written ({error.strerror})") from error
