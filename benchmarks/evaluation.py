@@ -27,7 +27,7 @@ def main():
     parser.add_argument("--model", required=True, help="a run folder or .keras file")
     parser.add_argument("--images", type=int, default=1024, help="test images a round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--batch_size", type=int, default=256)
     arguments = parser.parse_args()
 
     judged_on = config.resolve("paper", "cifar10", "gan", {"data_dir": arguments.data_dir})

@@ -265,7 +265,7 @@ def _weights(names):
     return np.concatenate([np.ones((1, len(names))), np.transpose(drawn)])
 
 
-def evaluate(predictors, examples, batch_size=64, classifier=None):
+def evaluate(predictors, examples, batch_size=256, classifier=None):
     """The judged rows: the truth's own, then those of the predictors, in their order.
 
     predictors: of Predictor. Each is judged with the true lightness put back ("kept": what a user gets), and those with
