@@ -35,7 +35,7 @@ flags.DEFINE_enum("split", "test", ("test", "validation", "train"), "Which part.
                   " trained on or where there is such a part, everything of another folder.", **_HERE)  # fmt: skip
 flags.DEFINE_integer("limit", 0, "Judge the first N pictures. 0: all.", lower_bound=0, **_HERE)
 flags.DEFINE_integer(
-    "batch_size", 64, "Pictures of one size that the network sees at once. Changes speed, no figure.", lower_bound=1, **_HERE
+    "batch_size", 256, "Pictures of one size that the network sees at once. Changes speed, no figure.", lower_bound=1, **_HERE
 )
 flags.DEFINE_multi_float("vividness", [], "0 (most accurate) to 1 (as colourful as nature): a row for each. Repeatable. Unset: the model's"
                          " own.", lower_bound=0, upper_bound=1, **_HERE)  # fmt: skip
