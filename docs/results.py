@@ -15,23 +15,30 @@ BEGIN, END = "<!-- results: python docs/results.py README.md docs/results/*.json
 _ARROWS = {"high": " ↑", "low": " ↓", "": ""}
 
 
-def markdown(report):
+# by the report's file: what its pictures and models are, and the data set whose published rows stand beside
+OF = {
+    "cifar10": ("CIFAR-10, all {n:,} test images, three epochs of each network", "cifar10"),
+    "places128": ("MiniPlaces (the 128 px subset of Places2), {n:,} test pictures, 200 steps of each network in batches of 16;"
+                  " the published row is of Places365 at 256 px", "places365"),
+}  # fmt: skip
+
+
+def markdown(report, title, published):
     """A report as a Markdown table under a line that says what it is of."""
     columns = [key for key in COLUMNS if any(key in row for row in report["rows"])]
     heads = [evaluation.COLUMNS[key].heading + _ARROWS[evaluation.COLUMNS[key].better] for key in columns]
     lines = [["", "lightness", *heads], ["---"] * (2 + len(columns))]
-    for row in report["rows"] + evaluation.PAPER.get(report["dataset"], []):
+    for row in report["rows"] + evaluation.PAPER[published]:
         cells = [f"{row[key]:.{evaluation.COLUMNS[key].decimals}f}" if key in row else "" for key in columns]
         cells = [row["name"] + (f", vividness {row['vividness']:g}" if row.get("vividness") else ""), row["lightness"], *cells]
         lines.append(cells if "ci95" in row else [f"*{cell}*" if cell else "" for cell in cells])
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    command = "python " + report["command"]
-    return f"{report['n']:,} pictures of {report['dataset']}, {report['split']} part:\n\n    {command}\n\n{table}\n"
+    return f"{title.format(**report)}:\n\n    python {report['command']}\n\n{table}\n"
 
 
 def main(readme, *reports):
     readme = pathlib.Path(readme)
-    tables = "\n".join(markdown(json.loads(pathlib.Path(path).read_text())) for path in reports)
+    tables = "\n".join(markdown(json.loads(path.read_text()), *OF[path.stem]) for path in map(pathlib.Path, reports))
     text, found = re.subn(
         f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{tables}\n{END}", readme.read_text(), flags=re.DOTALL
     )
