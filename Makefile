@@ -15,7 +15,8 @@ train: install
 	$(BIN)/python train.py
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	# the longest files first, so that both processes end together
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_training.py tests/test_processes.py tests
 
 lint: install
 	$(BIN)/ruff check .

@@ -206,7 +206,8 @@ def _places365_pictures(config, split, limit):
                 yield images.Example(name, label_names[label] if label >= 0 else None, _decode(example["image"]).numpy())
 
     def training():
-        return (_decode(example["image"]).numpy() for example in encoded("train", MEDIAN_PICTURES))
+        available = min(MEDIAN_PICTURES, builder.info.splits["train"].num_examples)
+        return (_decode(example["image"]).numpy() for example in encoded("train", available))
 
     return Pictures(split, count, read, training)
 

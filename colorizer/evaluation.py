@@ -396,7 +396,8 @@ def _values(row, truth):
     with np.errstate(invalid="ignore", divide="ignore"):
         of_bins = np.where(occupied, row.sums["closeness"] / np.maximum(pixels, 1), 0)
         values["auc_rebal"] = of_bins.sum(axis=1) / occupied.sum(axis=1)
-    values["ab_divergence"] = metrics.jensen_shannon(row.sums["ab"], truth.sums["ab"])
+    used = (row.sums["ab"][0] > 0) | (truth.sums["ab"][0] > 0)
+    values["ab_divergence"] = metrics.jensen_shannon(row.sums["ab"][:, used], truth.sums["ab"][:, used])
     if "features" in row.sums:
         images = row.sums["squared_error", "count"]
         gaussians = [_gaussian(its.sums["features"], its.sums["features squared"], images) for its in (truth, row)]

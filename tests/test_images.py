@@ -9,9 +9,9 @@ from PIL import Image
 from colorizer import ColorizerError, images
 
 
-def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
+def test_sixteen_bit_grey_is_scaled_and_rounded_not_clipped(tmp_path):
     Image.fromarray(np.array([[0, 257, 30000, 65535]], "uint16")).save(tmp_path / "grey.tif")
-    np.testing.assert_array_equal(images.read_rgb(tmp_path / "grey.tif")[0, :, 0], [0, 1, 116, 255])
+    np.testing.assert_array_equal(images.read_rgb(tmp_path / "grey.tif")[0, :, 0], [0, 1, 117, 255])
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
