@@ -84,7 +84,10 @@ def page(figures, judged, chosen, shown):
     models = [row for row in rows if row["vividness"] is not None]
     sections = [
         ("Figures", _figures(rows + evaluation.published(figures), columns, models)),
-        ("Pictures", f'<div class="groups">{"".join(_pictures(*group, judged, shown) for group in chosen)}</div>'),
+        (
+            "Pictures",
+            f'<div class="groups" style="--columns: {len(next(iter(shown.values())))}">{"".join(_pictures(*group, judged, shown) for group in chosen)}</div>',
+        ),
         ("Colours", _distributions(figures["distributions"])),
     ]
     if figures["classes"]:
