@@ -82,12 +82,11 @@ def page(figures, judged, chosen, shown):
     rows = figures["rows"]
     columns = [key for key in evaluation.COLUMNS if any(key in row for row in rows)]
     models = [row for row in rows if row["vividness"] is not None]
+    groups = "".join(_pictures(*group, judged, shown) for group in chosen)
+    shown_columns = max((len(pictures) for pictures in shown.values()), default=1)
     sections = [
         ("Figures", _figures(rows + evaluation.published(figures), columns, models)),
-        (
-            "Pictures",
-            f'<div class="groups" style="--columns: {len(next(iter(shown.values())))}">{"".join(_pictures(*group, judged, shown) for group in chosen)}</div>',
-        ),
+        ("Pictures", f'<div class="groups" style="--columns: {shown_columns}">{groups}</div>'),
         ("Colours", _distributions(figures["distributions"])),
     ]
     if figures["classes"]:
