@@ -15,25 +15,46 @@ _WHITE = np.array([0.95047, 1.0, 1.08883], "float64")
 _F_FROM_RGB = (_XYZ_FROM_RGB / _WHITE[:, None]).T.astype("float32")  # row vectors: linear rgb @ this = XYZ / white
 _RGB_FROM_F = np.linalg.inv((_XYZ_FROM_RGB / _WHITE[:, None]).T).astype("float32")
 
-# f = (L* + 16) / 116 + (a* / 500, 0, -b* / 200), and back
-_F_FROM_LAB = np.array([[1 / 116, 1 / 116, 1 / 116], [1 / 500, 0, 0], [0, 0, -1 / 200]], "float32")
 _LAB_FROM_F = np.array([[0, 500, 0], [116, -500, 200], [0, 0, -200]], "float32")
 _LAB_OFFSET = np.array([-16, 0, 0], "float32")
+
+# above float32's rounding, so that what came from sRGB stays as it is, and far below an 8-bit step
+_GAMUT_MARGIN = 1e-4
 
 _SCALE = np.array([1 / 50, 1 / 110, 1 / 110], "float32")
 _OFFSET = np.array([-1, 0, 0], "float32")
 
 
+# Each curve is a power above its knee and a line below. Both parts are evaluated at values clipped to their own side and added:
+# where() would be slower on many-coloured pictures than both, and turn the gradients of negative bases into nan.
+
+
 def _linear_from_srgb(srgb, xp):
-    # maximum: where() evaluates both branches, and a negative base would turn gradients into nan
-    return xp.where(srgb <= 0.04045, srgb / 12.92, xp.power((xp.maximum(srgb, 0.04045) + 0.055) / 1.055, 2.4))
+    return xp.power((xp.maximum(srgb, 0.04045) + 0.055) / 1.055, 2.4) + (xp.minimum(srgb, 0.04045) - 0.04045) / 12.92
 
 
 def _srgb_from_linear(linear, xp):
-    return xp.where(linear <= 0.0031308, linear * 12.92, 1.055 * xp.power(xp.maximum(linear, 0.0031308), 1 / 2.4) - 0.055)
+    return 1.055 * xp.power(xp.maximum(linear, 0.0031308), 1 / 2.4) - 0.055 + 12.92 * (xp.minimum(linear, 0.0031308) - 0.0031308)
 
 
-_LINEAR_FROM_UINT8 = _linear_from_srgb(np.arange(256) / 255, np).astype("float32")
+def _f_from_linear(t, xp):
+    above = xp.maximum(t, 0.008856)
+    return (np.cbrt(above) if xp is np else xp.power(above, 1 / 3)) + 7.787 * (xp.minimum(t, 0.008856) - 0.008856)
+
+
+def _linear_from_f(f, xp):
+    above, below = xp.maximum(f, 0.2068966), xp.minimum(f, 0.2068966)
+    t = above * above
+    t *= above  # in place, where arrays can
+    below -= 0.2068966
+    below *= 1 / 7.787
+    t += below
+    return t
+
+
+_LINEAR_FROM = {depth: _linear_from_srgb(np.linspace(0, 1, 2**bits), np).astype("float32") for depth, bits in (("uint8", 8), ("uint16", 16))}
+# 8-bit sRGB of linear light in 65,536 steps: at most 0.03 of an 8-bit step apart, near black, where they are widest
+_UINT8_FROM_LINEAR = np.round(255 * _srgb_from_linear(np.linspace(0, 1, 65536), np)).astype("uint8")
 
 
 def lab_from_rgb(rgb, xp=np):
@@ -44,76 +65,92 @@ def lab_from_rgb(rgb, xp=np):
 
 def lightness_from_rgb(rgb, xp=np):
     """L* alone: [..., 3] -> float32 [..., 1]."""
-    return 116 * _f_from_linear(xp.matmul(_linear_from_rgb(rgb, xp), _F_FROM_RGB[:, 1:2]), xp) - 16
+    luminance = sum(float(weight) * _linear_from_rgb(rgb[..., c : c + 1], xp) for c, weight in enumerate(_F_FROM_RGB[:, 1]))
+    return 116 * _f_from_linear(luminance, xp) - 16
 
 
 def _linear_from_rgb(rgb, xp):
-    if rgb.dtype.name == "uint8":
-        return xp.take(_LINEAR_FROM_UINT8, xp.array(rgb, "int32"), axis=0)
-    srgb = xp.array(rgb, "float32")
-    return _linear_from_srgb(srgb / 65535 if rgb.dtype.name == "uint16" else srgb, xp)
+    if rgb.dtype.name in _LINEAR_FROM:
+        return xp.take(_LINEAR_FROM[rgb.dtype.name], rgb if xp is np else xp.array(rgb, "int32"), axis=0)
+    return _linear_from_srgb(xp.array(rgb, "float32"), xp)
 
 
-def _f_from_linear(t, xp):
-    return xp.where(t > 0.008856, xp.power(xp.maximum(t, 0.008856), 1 / 3), 7.787 * t + 16 / 116)
-
-
-def _linear_from_lab(lab, xp):
-    f = xp.matmul(lab, _F_FROM_LAB) + 16 / 116
-    t = xp.where(f > 0.2068966, f * f * f, (f - 16 / 116) / 7.787)
-    return xp.matmul(t, _RGB_FROM_F)
+def _linear_from_lab(lightness, a, b, xp):
+    """Linear [R, G, B], planes of any shape, of L*, a*, b*."""
+    f = (lightness + 16) / 116
+    x, y, z = (_linear_from_f(each, xp) for each in (f + a / 500, f, f - b / 200))
+    linear = []
+    for of_x, of_y, of_z in _RGB_FROM_F.T.tolist():
+        plane = x * of_x
+        plane += y * of_y
+        plane += z * of_z
+        linear.append(plane)
+    return linear
 
 
 def srgb_from_lab(lab, xp=np):
     """Gamma-encoded sRGB, float32 0..1, of L*a*b*; colours out of gamut are mapped by `into_gamut` first."""
-    if xp is np:  # most pixels are inside, and looked at once
-        linear = _linear_from_lab(lab, np)
-        outside = ~_within(linear)[..., 0]
-        linear[outside] = _linear_from_lab(into_gamut(lab[outside]), np)
-    else:
-        linear = _linear_from_lab(into_gamut(lab, xp), xp)
-    return _srgb_from_linear(xp.clip(linear, 0, 1), xp)
+    return xp.stack([_srgb_from_linear(plane, xp) for plane in _linear_in_gamut(lab, xp)], axis=-1)
 
 
 def rgb_from_lab(lab, xp=np, dtype="uint8"):
     """8-bit (or, with dtype="uint16", 16-bit) sRGB of L*a*b*: what a person is given. [..., 3], gamut-mapped, rounded."""
-    return xp.array(xp.round(srgb_from_lab(lab, xp) * (65535 if dtype == "uint16" else 255)), dtype)
+    if xp is not np or dtype != "uint8":
+        return xp.array(xp.round(srgb_from_lab(lab, xp) * (65535 if dtype == "uint16" else 255)), dtype)
+    rgb = np.empty(lab.shape, "uint8")
+    for channel, linear in enumerate(_linear_in_gamut(lab, np)):
+        rgb[..., channel] = np.take(_UINT8_FROM_LINEAR, (linear * 65535 + 0.5).astype("uint16"))
+    return rgb
+
+
+def _linear_in_gamut(lab, xp):
+    """Linear [R, G, B] within 0..1 of L*a*b* [..., 3]."""
+    lightness, a, b = xp.clip(lab[..., 0], 0, 100), lab[..., 1], lab[..., 2]
+    linear = _linear_from_lab(lightness, a, b, xp)
+    if xp is np:  # only the pixels outside are mapped: few, and mapping is what takes the time
+        outside = np.nonzero(_room(linear, np) < -_GAMUT_MARGIN)
+        if len(outside[0]):
+            share = _largest_share_in_gamut(lightness[outside], a[outside], b[outside], np)
+            mapped = _linear_from_lab(lightness[outside], a[outside] * share, b[outside] * share, np)
+            for plane, its_mapped in zip(linear, mapped):
+                plane[outside] = its_mapped
+    else:
+        share = xp.where(_room(linear, xp) < -_GAMUT_MARGIN, _largest_share_in_gamut(lightness, a, b, xp), 1.0)
+        linear = _linear_from_lab(lightness, a * share, b * share, xp)
+    return [xp.clip(plane, 0, 1) for plane in linear]
 
 
 def into_gamut(lab, xp=np):
-    """Lowers the chroma of colours that sRGB cannot show, at constant L* and hue; the others stay as they are.
+    """Lowers the chroma of colours that sRGB cannot show, at constant L* and hue; the others stay as they are. float32 [..., 3].
 
-    The largest share of a*b* that still fits is found by bisection (16 steps: to 0.002 units of a*, b*).
+    The largest share of a*b* that still fits is found by ten bisections and a secant: to 0.1 units of a*, b* at worst, 0.0001 of
+    999 in 1,000 colours.
     """
     lab = xp.array(lab, "float32")
-    lightness, ab = xp.clip(lab[..., :1], 0, 100), lab[..., 1:]
-    inside = _in_gamut(lightness, ab, xp)
-    if xp is np:  # numpy can leave out the pixels that are inside already: most, and bisection is what takes the time
-        outside = ~inside[..., 0]
-        share = np.ones_like(lightness)
-        share[outside] = _largest_share_in_gamut(lightness[outside], ab[outside], np)
-    else:
-        share = xp.where(inside, 1.0, _largest_share_in_gamut(lightness, ab, xp))
-    return xp.concatenate([lightness, ab * share], axis=-1)
+    lightness, a, b = xp.clip(lab[..., 0], 0, 100), lab[..., 1], lab[..., 2]
+    outside = _room(_linear_from_lab(lightness, a, b, xp), xp) < -_GAMUT_MARGIN
+    share = xp.where(outside, _largest_share_in_gamut(lightness, a, b, xp), 1.0)
+    return xp.stack([lightness, a * share, b * share], axis=-1)
 
 
-def _largest_share_in_gamut(lightness, ab, xp):
-    low, high = xp.zeros_like(lightness), xp.ones_like(lightness)
-    for _ in range(16):
-        middle = (low + high) / 2
-        fits = _in_gamut(lightness, ab * middle, xp)
-        low, high = xp.where(fits, middle, low), xp.where(fits, high, middle)
-    return low
+def _largest_share_in_gamut(lightness, a, b, xp):
+    def room_at(share):
+        return _room(_linear_from_lab(lightness, a * share, b * share, xp), xp)
+
+    share, step = xp.zeros_like(lightness), 1.0
+    for _ in range(10):
+        step /= 2
+        share = share + step * xp.array(room_at(share + step) >= 0, "float32")
+    # within the last step the room is as good as linear
+    room, lack = xp.maximum(room_at(share), 0), xp.maximum(-room_at(share + step), 1e-9)
+    return share + step * room / (room + lack)
 
 
-def _in_gamut(lightness, ab, xp):
-    return _within(_linear_from_lab(xp.concatenate([lightness, ab], axis=-1), xp))
-
-
-def _within(linear):
-    # the margin is above float32's rounding, so that what came from sRGB stays as it is, and far below an 8-bit step
-    within = (linear >= -1e-4) & (linear <= 1 + 1e-4)
-    return within[..., :1] & within[..., 1:2] & within[..., 2:]
+def _room(linear, xp):
+    """How far linear [R, G, B] are from the gamut's border; negative outside."""
+    red, green, blue = linear
+    least, most = xp.minimum(xp.minimum(red, green), blue), xp.maximum(xp.maximum(red, green), blue)
+    return xp.minimum(least, 1 - most)
 
 
 def scale(lab):
