@@ -52,7 +52,7 @@ def _linear_from_f(f, xp):
     return t
 
 
-_LINEAR_FROM = {depth: _linear_from_srgb(np.linspace(0, 1, 2**bits), np).astype("float32") for depth, bits in (("uint8", 8), ("uint16", 16))}
+_LINEAR_FROM = {depth: _linear_from_srgb(np.linspace(0, 1, np.iinfo(depth).max + 1), np).astype("float32") for depth in ("uint8", "uint16")}
 # 8-bit sRGB of linear light in 65,536 steps: at most 0.03 of an 8-bit step apart, near black, where they are widest
 _UINT8_FROM_LINEAR = np.round(255 * _srgb_from_linear(np.linspace(0, 1, 65536), np)).astype("uint8")
 

@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 from absl import logging
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from colorizer import ColorizerError
 
@@ -49,7 +49,7 @@ def probe(path):
     TensorFlow reads JPEG, PNG, GIF, WebP and true-colour BMP; of a BMP with a palette it gives the indices. Raises
     ColorizerError where it is no picture, is empty, cannot be opened, or is over Pillow's decompression-bomb limit.
     """
-    with _readable(path), Image.open(path) as picture:
+    with readable(path), Image.open(path) as picture:
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         by_tensorflow = picture.format in ("JPEG", "PNG", "GIF", "WEBP") or (picture.format == "BMP" and picture.mode == "RGB")
         return by_tensorflow, orientation if orientation in range(1, 9) else 1
@@ -60,7 +60,7 @@ def read_rgb(path):
 
     Raises ColorizerError where it cannot be read.
     """
-    with _readable(path), Image.open(path) as picture:
+    with readable(path), Image.open(path) as picture:
         ImageOps.exif_transpose(picture, in_place=True)
         if picture.mode.startswith("I"):  # 16-bit grey: convert() would clip it at 255
             grey = (np.clip(np.asarray(picture, "int32"), 0, 65535) + 128) // 257
@@ -77,16 +77,23 @@ def write_png(path, rgb):
 
 
 def array_of(picture):
-    """uint8 [H, W, 3 or 4], or of a 16-bit grey uint16 [H, W], of a Pillow image, turned as its EXIF orientation says.
+    """uint8 [H, W, 3 or 4], or of a 16-bit grey uint16 [H, W], of a Pillow image, upright and in sRGB.
 
-    Raises ValueError for floating-point pictures, whose range is unknown.
+    Its EXIF orientation and its ICC profile are honoured. Raises ValueError for floating-point pictures, whose range is unknown.
     """
     picture = ImageOps.exif_transpose(picture)
     if picture.mode == "F":
-        raise ValueError("mode F: floating-point picture, whose range is unknown")
+        raise ValueError("floating-point picture, whose range is unknown")
     if picture.mode.startswith("I"):
         return np.clip(np.asarray(picture, "int32"), 0, 65535).astype("uint16")
-    return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
+    wanted = "RGBA" if picture.has_transparency_data else "RGB"
+    colours = picture if picture.mode in ("L", "CMYK") else picture.convert(wanted)
+    if profile := picture.info.get("icc_profile"):
+        try:
+            colours = ImageCms.profileToProfile(colours, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode=wanted)
+        except (ImageCms.PyCMSError, ValueError) as error:
+            logging.warning("a colour profile that cannot be used is passed over (%s)", error)
+    return np.asarray(colours.convert(wanted))
 
 
 def from_array(rgb):
@@ -165,7 +172,8 @@ def replacing(path):
 
 
 @contextlib.contextmanager
-def _readable(path):
+def readable(path):
+    """Inside, whatever Pillow raises of a broken file becomes a ColorizerError."""
     try:
         yield
     except UnidentifiedImageError as error:

@@ -1,37 +1,39 @@
 """Photographs as archives keep them: 8 or 16 bits, ICC profiles, alpha, pages and frames, metadata. pyvips lives here alone.
 
-images.py reads what training and evaluation need, 8-bit sRGB; this reads and writes whole files. What libvips cannot write, and so
-is lost: EXIF in TIFF, IPTC in PNG and WebP, XMP in GIF.
+images.py reads what training and evaluation need, 8-bit sRGB; this reads and writes whole files. What no program would find there is
+lost: IPTC in PNG, WebP and GIF (a warning says so), and of a TIFF file's pages all have the first one's metadata.
 """
 
 import contextlib
 import dataclasses
+import io
 import os
 import pathlib
 import re
-import xml.etree.ElementTree as xml
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import pyvips
 from absl import logging
-from PIL import Image
+from PIL import Image, ImageCms, ImageSequence, PngImagePlugin, TiffImagePlugin
 
-from colorizer import ColorizerError, __version__, images
+from colorizer import ColorizerError, images, metadata
 
 _SUFFIXES = {"png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tif"}
 # suffixes of a format that is written, the one for a new file first
 _WRITTEN = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",), "tiff": (".tif", ".tiff"), "gif": (".gif",),
 }  # fmt: skip
+# first bytes of what libvips reads; Pillow reads the others
 _MAGIC = {
     "jpeg": rb"\xff\xd8", "png": rb"\x89PNG", "webp": rb"RIFF....WEBP", "tiff": rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "gif": rb"GIF8",
+    "heif": rb"....ftyp(avif|avis|heic|heix|mif1)",
 }  # fmt: skip
-# of the picture that was read, not of the one that is written
+# of the picture that was read, not of the one that is written; a thumbnail (ifd1) would stay grey
 _NOT_METADATA = re.compile(
     "width|height|bands|format|coding|interpretation|[xy]offset|[xy]res|filename|vips-.*|bits-per-sample|palette|icc-profile-data|jpeg-.*"
-    "|interlaced|background|gif-palette|png-filter|gainmap.*|exif-ifd1-.*|page-height|iptc-data"
+    "|interlaced|background|gif-palette|png-filter|gainmap.*|heif-.*|exif-ifd1-.*|page-height|n-pages|n-subifds|iptc-data|orientation"
 )
+_EXIF_FIELDS = re.compile("exif-data|exif-ifd[023]-.*")
 pyvips.cache_set_max(0)  # it would give an old picture under a new file's name
 
 
@@ -40,7 +42,8 @@ class Photo:
     """A file's pictures, upright and in sRGB.
 
     frames: uint8 or uint16 [H, W, 3] each, one but for pages and animations. alphas: [H, W, 1] each, or None.
-    metadata: {pyvips's field: (type, value)} of what else the file carries, with xres and yres, pixels a millimetre. iptc: bytes or None.
+    metadata: {pyvips's field: (type, value)} of what else the file carries, with xres and yres, pixels a millimetre, and the frames'
+    "delay" in an animation. iptc: bytes or None. lossless: whether a WebP file was, and is to be.
     """
 
     path: pathlib.Path
@@ -48,6 +51,7 @@ class Photo:
     alphas: list | None = None
     metadata: dict = dataclasses.field(default_factory=dict)
     iptc: bytes | None = None
+    lossless: bool = False
 
 
 def read(path, max_pixels=300_000_000):
@@ -62,7 +66,7 @@ def read(path, max_pixels=300_000_000):
     try:
         if not os.fstat(descriptor).st_size:
             raise ColorizerError(f"{path}: empty")
-        if _format(path) not in _WRITTEN or _is_ycbcr(path):
+        if _is_for_pillow(path):
             return _read_by_pillow(path, max_pixels)
         return _read_by_vips(path, descriptor, max_pixels)
     except pyvips.Error as error:
@@ -72,7 +76,7 @@ def read(path, max_pixels=300_000_000):
 
 
 def _format(path):
-    """The key of _WRITTEN that a file's first bytes tell, or None."""
+    """The key of _MAGIC that a file's first bytes tell, or None."""
     with contextlib.suppress(OSError), open(path, "rb") as file:
         start = file.read(16)
         return next((name for name, magic in _MAGIC.items() if re.match(magic, start, re.DOTALL)), None)
@@ -83,13 +87,13 @@ def _reason(error):
     return (error.detail or str(error)).strip().splitlines()[0]
 
 
-def _is_ycbcr(path):
-    """libvips takes YCbCr for RGB in an uncompressed TIFF, and stumbles over 8-bit Lab."""
-    if _format(path) != "tiff":
-        return False
+def _is_for_pillow(path):
+    """libvips takes YCbCr for RGB in an uncompressed TIFF, stumbles over 8-bit Lab, and sees one frame of an animated PNG."""
+    if _format(path) not in ("tiff", "png"):
+        return _format(path) is None
     try:
         with images.unlimited(), Image.open(path) as picture:
-            return picture.mode in ("YCbCr", "LAB")
+            return picture.mode in ("YCbCr", "LAB") or (picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1)
     except Exception:  # of broken files Pillow raises nearly everything; libvips then says what is wrong
         return False
 
@@ -102,32 +106,69 @@ def _read_by_vips(path, descriptor, max_pixels):
 
     first = opened()
     pages = first.get("n-pages") if "n-pages" in first.get_fields() else 1
-    if first.width * first.height * pages > max_pixels:
-        pixels = first.width * first.height * pages / 1e6
-        raise ColorizerError(f"{path}: {pixels:.0f} megapixels, over --max_pixels ({max_pixels / 1e6:g} million)")
-    if _format(path) == "png" and _is_animated(path):
-        raise ColorizerError(f"{path}: an animated PNG, of which only the first frame could be read; convert it to GIF or WebP")
-    whole = first
-    if pages > 1:
-        try:
-            whole = opened(n=-1)
-        except pyvips.Error as error:
-            raise ColorizerError(f"{path}: pages of different sizes or kinds; split it first ({_reason(error)})") from error
-    upright = _in_srgb(path, whole.autorot() if pages == 1 else whole)
-    pixels = upright.numpy().reshape(pages, -1, upright.width, upright.bands)
-    fields = {name: (whole.get_typeof(name), whole.get(name)) for name in whole.get_fields() if not _NOT_METADATA.fullmatch(name)}
+    if _format(path) == "tiff" and pages > 1:  # each page may have a size, a kind and an orientation of its own
+        pictures = [opened(page=page) for page in range(pages)]
+        _check_pixels(path, sum(picture.width * picture.height for picture in pictures), max_pixels)
+        frames, alphas = zip(*(_arrays(path, picture.autorot()) for picture in pictures))
+    else:
+        _check_pixels(path, first.width * first.height * pages, max_pixels)
+        whole = _arrays(path, opened(n=-1) if pages > 1 else first.autorot())
+        # an animation's frames lie one below the other
+        frames, alphas = (np.split(part, pages) if part is not None else [None] for part in whole)
+    fields = {name: (first.get_typeof(name), first.get(name)) for name in first.get_fields() if not _NOT_METADATA.fullmatch(name)}
+    if _format(path) == "tiff":
+        with contextlib.suppress(Exception), images.unlimited(), Image.open(path) as picture:  # broken EXIF is no reason to fail
+            fields |= _fields_of_exif(metadata.exif_of(picture))
+    with open(path, "rb") as file:
+        xmp = metadata.xmp_of_gif(file) if _format(path) == "gif" else fields.get("xmp-data", (None, None))[1]
     return Photo(
         path,
-        [np.ascontiguousarray(page[..., :3]) for page in pixels],
-        [page[..., 3:4].copy() for page in pixels] if upright.hasalpha() else None,
-        {**fields, "xres": whole.xres, "yres": whole.yres},
-        _raw_iptc(whole.get("iptc-data")) if "iptc-data" in whole.get_fields() else None,
+        [np.ascontiguousarray(frame) for frame in frames],
+        _alphas(frames, alphas),
+        {**fields, **_field_of_xmp(xmp), "xres": first.xres, "yres": first.yres},
+        metadata.raw_iptc(first.get("iptc-data")) if "iptc-data" in first.get_fields() else None,
+        _format(path) == "webp" and _is_lossless(path),
     )
 
 
-def _is_animated(path):
-    with images.unlimited(), Image.open(path) as picture:
-        return getattr(picture, "n_frames", 1) > 1
+def _check_pixels(path, pixels, max_pixels):
+    if pixels > max_pixels:
+        raise ColorizerError(f"{path}: {pixels / 1e6:.0f} megapixels, over --max_pixels ({max_pixels / 1e6:g} million)")
+
+
+def _arrays(path, picture):
+    """(uint8 or uint16 sRGB [H, W, 3], alpha [H, W, 1] or None) of a libvips picture."""
+    picture = _in_srgb(path, picture)
+    pixels = picture.numpy()
+    return pixels[..., :3], pixels[..., 3:4].copy() if picture.hasalpha() else None
+
+
+def _alphas(frames, alphas):
+    """A list of alphas, opaque where a page has none beside others that have, or None."""
+    if all(alpha is None for alpha in alphas):
+        return None
+    return [np.full_like(frame[..., :1], np.iinfo(frame.dtype).max) if alpha is None else alpha for frame, alpha in zip(frames, alphas)]
+
+
+def _field_of_xmp(xmp):
+    return {"xmp-data": (pyvips.GValue.blob_type, metadata.upright_xmp(xmp))} if xmp else {}
+
+
+def _fields_of_exif(exif):
+    """libvips's fields of EXIF as JPEG files have it: it writes only what it has also read."""
+    if not exif:
+        return {}
+    carrier = io.BytesIO()
+    Image.new("L", (1, 1)).save(carrier, format="JPEG", exif=exif)
+    read = pyvips.Image.new_from_buffer(carrier.getvalue(), "")
+    return {name: (read.get_typeof(name), read.get(name)) for name in read.get_fields() if _EXIF_FIELDS.fullmatch(name)}
+
+
+def _is_lossless(path):
+    """Whether the first picture in a WebP file is coded as VP8L."""
+    start = path.read_bytes()[:65536]
+    places = [start.find(kind) for kind in (b"VP8L", b"VP8 ")]
+    return places[0] >= 0 and not 0 <= places[1] < places[0]
 
 
 def _in_srgb(path, picture):
@@ -166,9 +207,24 @@ def _is_srgb(picture):
 
 
 def _read_by_pillow(path, max_pixels):
-    """What libvips does not read, or not well: BMP, PPM, TGA, JPEG 2000, YCbCr and Lab in TIFF. 8 bits, alpha and metadata left."""
-    with images.unlimited(max_pixels):
-        return Photo(path, [images.read_rgb(path)])
+    with images.readable(path), images.unlimited(max_pixels), Image.open(path) as picture:
+        _check_pixels(path, picture.width * picture.height * getattr(picture, "n_frames", 1), max_pixels)
+        info, exif, arrays, delays = picture.info, metadata.exif_of(picture), [], []
+        for frame in ImageSequence.Iterator(picture):
+            try:
+                arrays.append(images.array_of(frame))
+            except ValueError as error:
+                raise ColorizerError(f"{path}: {error}") from error
+            delays.append(round(frame.info.get("duration", 0)))
+        animated = len(arrays) > 1 and picture.format == "PNG"
+    whole = [array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2) for array in arrays]
+    frames = [np.ascontiguousarray(array[..., :3]) for array in whole]
+    fields = _fields_of_exif(exif) | _field_of_xmp(info.get("xmp") or info.get("XML:com.adobe.xmp", "").encode())
+    if animated:
+        fields |= {"delay": (pyvips.GValue.array_int_type, delays), "loop": (pyvips.GValue.gint_type, info.get("loop", 0))}
+    if dots_an_inch := info.get("dpi"):
+        fields |= {"xres": float(dots_an_inch[0]) / 25.4, "yres": float(dots_an_inch[1]) / 25.4}
+    return Photo(path, frames, _alphas(frames, [array[..., 3:].copy() if array.shape[2] == 4 else None for array in whole]), fields)
 
 
 def suffix_of(path, format="same"):
@@ -184,9 +240,10 @@ def suffix_of(path, format="same"):
 
 def side_by_side(before, after):
     """A Photo of two: before | after, wide pictures one below the other."""
-    axis = 1 if before.frames[0].shape[1] <= 1.5 * before.frames[0].shape[0] else 0
     frames, alphas = (
-        [np.concatenate(pair, axis=axis) for pair in zip(*parts)] if parts[0] is not None else None
+        [np.concatenate(pair, axis=1 if pair[0].shape[1] <= 1.5 * pair[0].shape[0] else 0) for pair in zip(*parts)]
+        if parts[0] is not None
+        else None
         for parts in ((before.frames, after.frames), (before.alphas, after.alphas))
     )
     return dataclasses.replace(after, frames=frames, alphas=alphas)
@@ -203,29 +260,75 @@ def write(path, photo, quality=95, label=None):
     """
     path = pathlib.Path(path)
     format = next(name for name, suffixes in _WRITTEN.items() if path.suffix.lower() in suffixes)
-    if len(photo.frames) > 1 and format in ("jpeg", "png"):
-        raise ColorizerError(f"{path}: cannot hold the {len(photo.frames)} pages of {photo.path}: --format=tiff or webp can")
-    picture = _assembled(photo, format)
+    animated = "delay" in photo.metadata
+    if len(photo.frames) > 1 and (format == "jpeg" or (format != "tiff" and not animated)):
+        raise ColorizerError(f"{path}: cannot hold the {len(photo.frames)} pages of {photo.path}: --format=tiff can")
+    if photo.iptc and format not in ("jpeg", "tiff"):
+        logging.warning("%s: IPTC is not kept: %s files have no place for it", path, format)
+    fields = dict(photo.metadata)
     if label:
-        xmp = photo.metadata["xmp-data"][1] if "xmp-data" in photo.metadata else None
-        picture.set_type(pyvips.GValue.blob_type, "xmp-data", labelled_xmp(xmp, label))
-    options = {
-        "jpeg": dict(Q=quality, subsample_mode="off", optimize_coding=True, profile="srgb"),
-        "png": dict(compression=6, profile="srgb"),
-        "tiff": dict(compression="deflate", predictor="horizontal", bigtiff=picture.width * picture.height > 400_000_000, profile="srgb"),
-        "webp": dict(Q=quality, effort=4, profile="srgb"),
-        "gif": {},
-    }[format]
+        fields["xmp-data"] = pyvips.GValue.blob_type, metadata.labelled_xmp(fields.get("xmp-data", (None, None))[1], label)
+    if format == "jpeg" and len(fields.get("xmp-data", (None, b""))[1]) > metadata.MOST_XMP_IN_JPEG:
+        logging.warning("%s: its XMP is not kept: more than the 64 KB that JPEG holds", path)
+        del fields["xmp-data"]
+        if label:
+            fields["xmp-data"] = pyvips.GValue.blob_type, metadata.labelled_xmp(None, label)
+    photo = dataclasses.replace(photo, metadata=fields)
     with images.replacing(path) as aside, open(aside, "w+b") as file:
         try:
-            picture.write_to_target(pyvips.Target.new_to_descriptor(file.fileno()), _WRITTEN[format][0], **options)
+            if format == "png" and len(photo.frames) > 1:
+                _write_animated_png(file, photo)
+            elif format == "tiff":
+                _write_tiff(file, photo)
+            else:
+                options = {
+                    "jpeg": dict(Q=quality, subsample_mode="off", optimize_coding=True, profile="srgb"),
+                    "png": dict(compression=6, profile="srgb"),
+                    "webp": dict(Q=quality, effort=4, profile="srgb", lossless=photo.lossless),
+                    "gif": {},
+                }[format]
+                picture = _assembled(photo, format)
+                picture.write_to_target(pyvips.Target.new_to_descriptor(file.fileno()), _WRITTEN[format][0], **options)
+            if format == "gif" and "xmp-data" in fields:
+                metadata.add_xmp_to_gif(file, fields["xmp-data"][1])
         except pyvips.Error as error:
             file.flush()
             raise ColorizerError(f"{path}: cannot be written ({_reason(error)}); is the disk full?") from error
 
 
+def _write_tiff(file, photo):
+    pixels = photo.frames[0].shape[0] * photo.frames[0].shape[1]
+    options = dict(compression="deflate", predictor="horizontal", bigtiff=pixels > 400_000_000, profile="srgb")
+    pages = [
+        dataclasses.replace(photo, frames=[frame], alphas=None if photo.alphas is None else [photo.alphas[page]])
+        for page, frame in enumerate(photo.frames)
+    ]
+    _assembled(pages[0], "tiff").write_to_target(pyvips.Target.new_to_descriptor(file.fileno()), ".tif", **options)
+    if "exif-data" in photo.metadata and not options["bigtiff"]:
+        metadata.add_exif_to_tiff(file, photo.metadata["exif-data"][1])
+    for page in pages[1:]:
+        file.seek(0)
+        with TiffImagePlugin.AppendingTiffWriter(file) as whole:
+            whole.write(_assembled(page, "tiff").write_to_buffer(".tif", **options))
+            whole.newFrame()
+
+
+def _write_animated_png(file, photo):
+    """By Pillow, as libvips writes one frame; 8 bits."""
+    parts = photo.frames if photo.alphas is None else [np.concatenate(pair, axis=2) for pair in zip(photo.frames, photo.alphas)]
+    first, *rest = (images.from_array(part) for part in parts)
+    text = PngImagePlugin.PngInfo()
+    if "xmp-data" in photo.metadata:
+        text.add_itxt("XML:com.adobe.xmp", bytes(photo.metadata["xmp-data"][1]).decode(errors="replace"))
+    first.save(
+        file, format="PNG", save_all=True, append_images=rest, duration=photo.metadata["delay"][1],
+        loop=photo.metadata.get("loop", (None, 0))[1], pnginfo=text, exif=bytes(photo.metadata.get("exif-data", (None, b""))[1]),
+        icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+    )  # fmt: skip
+
+
 def _assembled(photo, format):
-    """Frames, one below the other as libvips has them, with alpha and metadata."""
+    """Frames of one size, one below the other as libvips has them, with alpha and metadata."""
     stacked = photo.frames
     if photo.alphas is not None and format != "jpeg":
         stacked = [np.concatenate(pair, axis=2) for pair in zip(photo.frames, photo.alphas)]
@@ -239,60 +342,9 @@ def _assembled(photo, format):
     for name, (kind, value) in fields.items():
         picture.set_type(kind, name, value)
     if photo.iptc and format in ("jpeg", "tiff"):
-        picture.set_type(pyvips.GValue.blob_type, "iptc-data", _iptc_for(format, photo.iptc))
+        picture.set_type(pyvips.GValue.blob_type, "iptc-data", metadata.iptc_for(format, photo.iptc))
     if photo.metadata:
         picture.set_type(pyvips.GValue.gint_type, "orientation", 1)  # it is upright now
     if len(photo.frames) > 1:
         picture.set_type(pyvips.GValue.gint_type, "page-height", photo.frames[0].shape[0])
     return picture
-
-
-_PHOTOSHOP, _RESOURCE = b"Photoshop 3.0\0", b"8BIM\x04\x04\0\0"
-
-
-def _raw_iptc(blob):
-    """IPTC records without the Photoshop resource that JPEG files wrap them in."""
-    blob = bytes(blob)
-    if not blob.startswith(_PHOTOSHOP):
-        return blob.rstrip(b"\0") or None
-    place = blob.find(_RESOURCE)
-    if place < 0:
-        return None
-    place += len(_RESOURCE)
-    return blob[place + 4 : place + 4 + int.from_bytes(blob[place : place + 4], "big")]
-
-
-def _iptc_for(format, iptc):
-    if format == "jpeg":
-        return _PHOTOSHOP + _RESOURCE + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)
-    # libvips counts the tag in units of four bytes where libtiff takes single ones
-    return iptc + b"\0" * (3 * len(iptc))
-
-
-_LABEL = """<rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" rdf:about=""
- xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:colorizer="https://pypi.org/project/colorizer/"
- Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia" {attributes}/>"""
-_EMPTY = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'
-_SOURCE_TYPE = r"""\s[\w.-]+:DigitalSourceType=("[^"]*"|'[^']*')|<([\w.-]+:DigitalSourceType)\b[^>]*(/>|>.*?</\2>)"""
-
-
-def labelled_xmp(xmp, label):
-    """An XMP packet, the given one or a new one, that says that a machine coloured the picture, and by what. bytes.
-
-    Iptc4xmpExt:DigitalSourceType is the IPTC's term; `label` is {name: value}, such as the weights' checksum. The rest of the
-    given packet stays as it is, but for a source type of its own.
-    """
-    attributes = " ".join(
-        f"colorizer:{name}={quoteattr(str(value))}" for name, value in {"program": f"colorizer {__version__}", **label}.items()
-    )
-    description = _LABEL.format(attributes=attributes)
-    with contextlib.suppress(xml.ParseError, UnicodeDecodeError):
-        text = re.sub(_SOURCE_TYPE, "", bytes(xmp or b"").decode().strip("\0\ufeff \r\n"), flags=re.DOTALL)
-        packet = re.sub(r"(</[\w.-]+:RDF\s*>)", lambda end: description + end[0], text, count=1)
-        xml.fromstring(packet.encode())
-        if packet != text:
-            return packet.encode()
-    if xmp:
-        logging.warning("XMP that is no XMP is replaced")
-    begin, end = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>', '<?xpacket end="w"?>'
-    return f"{begin}{_EMPTY.replace('</rdf:RDF>', description + '</rdf:RDF>')}{end}".encode()

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import pyvips
 from conftest import TOP
-from PIL import Image, ImageCms, IptcImagePlugin, JpegImagePlugin
+from PIL import Image, ImageCms, IptcImagePlugin, JpegImagePlugin, TiffImagePlugin
 from skimage import data as photographs
 
-from colorizer import ColorizerError, photos
+from colorizer import ColorizerError, metadata, photos
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
@@ -97,8 +97,7 @@ def test_metadata_stay_and_the_picture_is_upright(tmp_path, rgb, suffix):
     with Image.open(target) as written:
         assert written.size == rgb.shape[:2]
         assert written.getexif().get(0x0112, 1) == 1
-        if suffix != "tif":  # libvips writes no EXIF there
-            assert written.getexif()[0x010E] == "the mill"
+        assert written.getexif()[0x010E] == "the mill"
         if suffix != "webp":
             assert written.info["dpi"] == pytest.approx((300, 300), abs=0.1)
         xmp = bytes(written.info.get("xmp", b"") or written.info.get("XML:com.adobe.xmp", "").encode())
@@ -203,13 +202,112 @@ def test_pages_are_never_stacked_into_one_picture(tmp_path, rgb):
     photo = photos.Photo(tmp_path / "a.tif", [rgb, rgb])
     with pytest.raises(ColorizerError, match="cannot hold the 2 pages"):
         photos.write(tmp_path / "a.jpg", photo)
-    frames = [Image.fromarray(rgb), Image.fromarray(rgb[::-1])]
-    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
-    with pytest.raises(ColorizerError, match="animated PNG"):
-        photos.read(tmp_path / "a.png")
-    frames[0].save(tmp_path / "b.tif", save_all=True, append_images=[Image.fromarray(rgb[:5])])
-    with pytest.raises(ColorizerError, match="different sizes"):
-        photos.read(tmp_path / "b.tif")
+    with pytest.raises(ColorizerError, match="cannot hold the 2 pages"):
+        photos.write(tmp_path / "a.png", photo)  # pages are no animation
+
+
+def test_pages_may_differ_in_size_kind_and_orientation(tmp_path, rgb):
+    """As scanners write a thumbnail beside the picture."""
+    deep = (rgb[:30, :20, 0].astype("uint16") + 1) * 200
+    sideways = Image.Exif()
+    sideways[0x0112] = 6
+    source, target = tmp_path / "a.tif", tmp_path / "b.tif"
+    with TiffImagePlugin.AppendingTiffWriter(source, new=True) as whole:
+        for picture, options in ((Image.fromarray(rgb), {}), (Image.fromarray(deep), {}), (Image.fromarray(rgb[:9]), {"exif": sideways})):
+            picture.save(whole, format="TIFF", **options)
+            whole.newFrame()
+    photo = photos.read(source)
+    wanted = [rgb, np.repeat(deep[..., None], 3, axis=2), np.rot90(rgb[:9], -1)]
+    photos.write(target, photo, label={"weights": "1"})
+    for found in (photo, photos.read(target)):
+        for frame, its_wanted in zip(found.frames, wanted, strict=True):
+            assert frame.dtype == its_wanted.dtype
+            np.testing.assert_array_equal(frame, its_wanted)
+    with pytest.raises(ColorizerError, match="over --max_pixels"):
+        photos.read(source, max_pixels=rgb.shape[0] * rgb.shape[1] + 300)
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "gif"])
+def test_an_animated_png_comes_and_goes_whole(tmp_path, rng, suffix):
+    pictures = rng.integers(0, 256, (3, 20, 30, 4), dtype="uint8")
+    pictures[..., 3] = 255 * (pictures[..., 3] > 99)
+    frames = [Image.fromarray(picture) for picture in pictures]
+    source, target = tmp_path / "a.png", tmp_path / f"b.{suffix}"
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=[100, 200, 300], loop=2, dpi=(300, 300))
+    photo = photos.read(source)
+    np.testing.assert_array_equal(np.concatenate([photo.frames, photo.alphas], axis=-1), pictures)
+    assert photo.metadata["xres"] == pytest.approx(300 / 25.4, rel=1e-3)
+    photos.write(target, photo, label={"weights": "abc"})
+    again = photos.read(target)
+    assert again.metadata["delay"][1] == [100, 200, 300] and again.metadata["loop"][1] == 2 and len(again.frames) == 3
+    assert b"compositeWithTrainedAlgorithmicMedia" in bytes(again.metadata["xmp-data"][1])
+    if suffix == "png":
+        np.testing.assert_array_equal(np.concatenate([again.frames, again.alphas], axis=-1), pictures)
+
+
+@pytest.mark.parametrize("source_suffix", ["jpg", "tif", "png", "webp"])
+@pytest.mark.parametrize("target_suffix", ["jpg", "tif", "png", "webp"])
+def test_exif_stays_in_every_format(tmp_path, rgb, source_suffix, target_suffix):
+    """The camera, the time and the place: three directories of EXIF; Pillow writes and reads them."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x8769], exif[0x8825] = "Leica", {0x9003: "1930:01:01 00:00:00"}, {1: "N"}
+    source, target = tmp_path / f"a.{source_suffix}", tmp_path / f"b.{target_suffix}"
+    Image.fromarray(rgb).save(source, exif=exif, **({"tiffinfo": dict(exif)} if source_suffix == "tif" else {}))
+    photos.write(target, photos.read(source))
+    with Image.open(target) as written:
+        found = written.getexif()
+        assert found[0x010F] == "Leica" and found.get_ifd(0x8825)[1] == "N"
+        assert found.get_ifd(0x8769)[0x9003].rstrip("\0") == "1930:01:01 00:00:00"
+        assert np.asarray(written).shape == rgb.shape
+
+
+def test_a_gif_is_labelled_once_and_still_a_gif(tmp_path, rgb):
+    source = tmp_path / "a.gif"
+    Image.fromarray(rgb).save(source)
+    for target in (tmp_path / "b.gif", tmp_path / "c.gif"):
+        photos.write(target, photos.read(source), label={"weights": "abc"})
+        assert target.read_bytes().count(b"XMP DataXMP") == 1 and target.read_bytes().count(b"DigitalSourceType=") == 1
+        with Image.open(target) as written:
+            written.load()
+            assert written.size == rgb.shape[1::-1]
+        source = target
+
+
+def test_what_a_format_has_no_place_for_is_said(tmp_path, rgb, caplog):
+    large = XMP.replace(b"the mill", b"mill " * 20_000)
+    fields = {"xmp-data": (pyvips.GValue.blob_type, large)}
+    photos.write(tmp_path / "a.jpg", photos.Photo(tmp_path / "a", [rgb], None, fields), label={"weights": "abc"})
+    assert "XMP is not kept" in caplog.text
+    assert b"abc" in bytes(photos.read(tmp_path / "a.jpg").metadata["xmp-data"][1])
+    photos.write(tmp_path / "a.tif", photos.Photo(tmp_path / "a", [rgb], None, fields))
+    assert bytes(photos.read(tmp_path / "a.tif").metadata["xmp-data"][1]) == large
+    photos.write(tmp_path / "a.png", photos.Photo(tmp_path / "a", [rgb], iptc=b"\x1c\x02\x78\0\x01a"))
+    assert "IPTC is not kept" in caplog.text
+
+
+def test_lossless_stays_lossless(tmp_path, rgb):
+    Image.fromarray(rgb).save(tmp_path / "a.webp", lossless=True)
+    photos.write(tmp_path / "b.webp", photos.read(tmp_path / "a.webp"))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b.webp").convert("RGB")), rgb)
+    Image.fromarray(rgb).save(tmp_path / "c.webp", quality=90)
+    assert not photos.read(tmp_path / "c.webp").lossless
+
+
+def test_formats_that_are_not_written_lose_nothing_either(tmp_path, rng):
+    deep = rng.integers(0, 65536, (9, 7), dtype="uint16")
+    (tmp_path / "a.pgm").write_bytes(b"P5 7 9 65535\n" + deep.astype(">u2").tobytes())
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.pgm").frames[0][..., 1], deep)
+    rgba = rng.integers(0, 256, (9, 7, 4), dtype="uint8")
+    Image.fromarray(rgba).save(tmp_path / "a.tga")
+    photo = photos.read(tmp_path / "a.tga")
+    np.testing.assert_array_equal(np.concatenate([photo.frames[0], photo.alphas[0]], axis=-1), rgba)
+    Image.fromarray(rgba[..., :3]).save(tmp_path / "a.bmp", dpi=(300, 300))
+    assert photos.read(tmp_path / "a.bmp").metadata["xres"] == pytest.approx(300 / 25.4, rel=1e-3)
+
+
+@pytest.mark.parametrize("form", [b'tiff:Orientation="6"', b"tiff:Orientation='6'", b"<tiff:Orientation>6</tiff:Orientation>"])
+def test_xmp_does_not_turn_the_picture_again(form):
+    assert metadata.upright_xmp(b"a " + form + b' b="6"') == b"a " + form.replace(b"6", b"1") + b' b="6"'
 
 
 def test_a_transparent_picture_keeps_its_colours_in_a_jpeg(tmp_path):
@@ -231,7 +329,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, rgb):
 
 @pytest.mark.parametrize("xmp", [None, b"", b"no xml", XMP, b"<?xpacket begin=''?>" + XMP + b"<?xpacket end='w'?>\0", SCANNED])
 def test_the_label_is_well_formed_and_keeps_what_was_there(xmp):
-    packet = photos.labelled_xmp(xmp, {"weights": 'a"<b>'})
+    packet = metadata.labelled_xmp(xmp, {"weights": 'a"<b>'})
     tree = xml.fromstring(packet.decode().lstrip("\ufeff"))
     found = {name.split("}")[-1]: value for element in tree.iter() for name, value in element.attrib.items()}
     assert found["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia") and found["weights"] == 'a"<b>'
