@@ -6,7 +6,6 @@ import os
 import pathlib
 import tempfile
 import typing
-import warnings
 
 import numpy as np
 from absl import logging
@@ -99,19 +98,6 @@ def array_of(picture):
 def from_array(rgb):
     """A Pillow image of uint8 or (rounded, as Pillow has no 16-bit colour) uint16 [H, W, 3 or 4]."""
     return Image.fromarray(rgb if rgb.dtype == np.uint8 else ((rgb.astype("uint32") + 128) // 257).astype("uint8"))
-
-
-@contextlib.contextmanager
-def unlimited(max_pixels=None):
-    """Inside, Pillow's own limit of pixels is `max_pixels`, or none."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = max_pixels and max_pixels // 2 + 1  # Pillow raises at twice that
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
 
 
 def encoded(rgb, kind):

@@ -86,39 +86,65 @@ def colorized(colorizer, lightness, vividness=None):
     return np.concatenate([own_lightness, rendering.guided_ab(terms, lightness)], axis=-1)
 
 
-def colorized_rgb(colorizer, rgb, vividness=None, render_size=None, guided=True):
-    """A picture in colour at its own size and lightness: sRGB uint8 or uint16 [H, W, 3] -> the same, gamut-mapped.
+def colorized_rgb(colorizer, pictures, vividness=None, render_size=None, guided=True):
+    """Pictures in colour, each at its own size and lightness: sRGB uint8 or uint16 [H, W, 3] -> the same, gamut-mapped. A list of them.
 
     render_size: short side that the network sees, pixels; None: what it was trained at. guided: a*b* come back along the edges of
-    the lightness, else by bicubic interpolation. Works in strips: besides both pictures the lightness alone is held in full.
+    the lightness, else by bicubic interpolation. The network sees pictures of one render shape together. The rest is done in
+    strips: besides the pictures before and after, their lightness alone is held in full.
     """
+    shapes = [
+        rendering.render_shape(*rgb.shape[:2], render_size or colorizer.traits.render_size, colorizer.traits.stride) for rgb in pictures
+    ]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy and Pillow let go of the interpreter
+        lightness = [_lightness(rgb, pool) for rgb in pictures]
+        seen = [images.resized(its_lightness, *shape) for its_lightness, shape in zip(lightness, shapes)]
+        terms = [None] * len(pictures)
+        for shape in set(shapes):
+            alike = [number for number, its_shape in enumerate(shapes) if its_shape == shape]
+            at_once = max(1, RENDER_PIXELS // (shape[0] * shape[1]))
+            for some in (alike[start : start + at_once] for start in range(0, len(alike), at_once)):
+                together = np.stack([seen[number] for number in some])
+                ab = colorizer(together, vividness)[..., 1:]
+                found = rendering.guided_terms(together, ab) if guided else rendering.plain_terms(ab)
+                for number, its_terms in zip(some, found):
+                    terms[number] = its_terms
+        return [_recoloured(*each, pool) for each in zip(pictures, lightness, terms)]
+
+
+def _strips(rgb):
+    """(first row, last + 1) of parts of a picture that a processor's cache holds."""
     height, width = rgb.shape[:2]
-    shape = rendering.render_shape(height, width, render_size or colorizer.traits.render_size, colorizer.traits.stride)
-    lightness, coloured = np.empty((height, width, 1), "float32"), np.empty_like(rgb)
     rows = max(1, STRIP_PIXELS // width)
-    strips = [(top, min(top + rows, height)) for top in range(0, height, rows)]
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+
+def _lightness(rgb, pool):
+    lightness = np.empty((*rgb.shape[:2], 1), "float32")
 
     def see(strip):
-        lightness[slice(*strip)] = color.lightness_from_rgb(rgb[slice(*strip)])
+        lightness[strip] = color.lightness_from_rgb(rgb[strip])
+
+    list(pool.map(see, _strips(rgb)))
+    return lightness
+
+
+def _recoloured(rgb, lightness, terms, pool):
+    """rgb with its `lightness` and the colours of guided_ab()'s `terms` [h, w, 4]."""
+    coloured = np.empty_like(rgb)
+    widened = np.moveaxis(images.resized(terms, terms.shape[0], rgb.shape[1], bicubic=True), -1, 0)
+    # to the full height as a product with what resizing makes of the identity: several times as fast, and strip by strip
+    identity = np.eye(terms.shape[0], dtype="float32")[..., None]
+    heightening = images.resized(identity, rgb.shape[0], terms.shape[0], bicubic=True)[..., 0]
 
     def colour(strip):
-        weights = heightening[slice(*strip)]
+        weights = heightening[strip]
         used = np.flatnonzero(weights.any(axis=0))
         used = slice(used[0], used[-1] + 1)
-        terms = np.matmul(weights[:, used], widened[:, used])
-        its_lightness = lightness[slice(*strip)]
-        ab = rendering.guided_ab(np.moveaxis(terms, 0, -1), its_lightness)
-        coloured[slice(*strip)] = color.rgb_from_lab(np.concatenate([its_lightness, ab], axis=-1), dtype=rgb.dtype.name)
+        ab = rendering.guided_ab(np.moveaxis(np.matmul(weights[:, used], widened[:, used]), 0, -1), lightness[strip])
+        coloured[strip] = color.rgb_from_lab(np.concatenate([lightness[strip], ab], axis=-1), dtype=rgb.dtype.name)
 
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy and Pillow let go of the interpreter
-        list(pool.map(see, strips))
-        seen = images.resized(lightness, *shape)[None]
-        ab = colorizer(seen, vividness)[..., 1:]
-        terms = (rendering.guided_terms(seen, ab) if guided else rendering.plain_terms(ab))[0]
-        widened = np.moveaxis(images.resized(terms, shape[0], width, bicubic=True), -1, 0)
-        # to the full height as a product with what resizing makes of the identity: several times as fast, and strip by strip
-        heightening = images.resized(np.eye(shape[0], dtype="float32")[..., None], height, shape[0], bicubic=True)[..., 0]
-        list(pool.map(colour, strips))
+    list(pool.map(colour, _strips(rgb)))
     return coloured
 
 
@@ -137,7 +163,7 @@ def colorize(model, picture, vividness=None, render_size=None, guided=True):
     whole = picture[:, :, None] if picture.ndim == 2 else picture
     colours, alpha = np.split(whole, [whole.shape[2] - 1 + whole.shape[2] % 2], axis=2)
     rgb = np.broadcast_to(colours, (*whole.shape[:2], 3))
-    return np.concatenate([colorized_rgb(colorizer, rgb, vividness, render_size, guided), alpha], axis=2)
+    return np.concatenate([*colorized_rgb(colorizer, [rgb], vividness, render_size, guided), alpha], axis=2)
 
 
 def save(path, generator, traits):

@@ -10,6 +10,7 @@ import io
 import os
 import pathlib
 import re
+import threading
 
 import numpy as np
 import pyvips
@@ -34,6 +35,7 @@ _NOT_METADATA = re.compile(
     "|interlaced|background|gif-palette|png-filter|gainmap.*|heif-.*|exif-ifd1-.*|page-height|n-pages|n-subifds|iptc-data|orientation"
 )
 _EXIF_FIELDS = re.compile("exif-data|exif-ifd[023]-.*")
+_opening = threading.Lock()
 pyvips.cache_set_max(0)  # it would give an old picture under a new file's name
 
 
@@ -75,6 +77,23 @@ def read(path, max_pixels=300_000_000):
         os.close(descriptor)
 
 
+def pixels(path):
+    """How many pixels a file's header announces, those of all pages; 0 where there is no telling, of which read() says why."""
+    with contextlib.suppress(Exception), _opened(path) as picture:
+        return picture.width * picture.height * getattr(picture, "n_frames", 1)
+    return 0
+
+
+def _opened(path):
+    """Image.open without Pillow's limit of pixels, which is one for the whole process, all threads."""
+    with _opening:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
 def _format(path):
     """The key of _MAGIC that a file's first bytes tell, or None."""
     with contextlib.suppress(OSError), open(path, "rb") as file:
@@ -92,7 +111,7 @@ def _is_for_pillow(path):
     if _format(path) not in ("tiff", "png"):
         return _format(path) is None
     try:
-        with images.unlimited(), Image.open(path) as picture:
+        with _opened(path) as picture:
             return picture.mode in ("YCbCr", "LAB") or (picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1)
     except Exception:  # of broken files Pillow raises nearly everything; libvips then says what is wrong
         return False
@@ -117,7 +136,7 @@ def _read_by_vips(path, descriptor, max_pixels):
         frames, alphas = (np.split(part, pages) if part is not None else [None] for part in whole)
     fields = {name: (first.get_typeof(name), first.get(name)) for name in first.get_fields() if not _NOT_METADATA.fullmatch(name)}
     if _format(path) == "tiff":
-        with contextlib.suppress(Exception), images.unlimited(), Image.open(path) as picture:  # broken EXIF is no reason to fail
+        with contextlib.suppress(Exception), _opened(path) as picture:  # broken EXIF is no reason to fail
             fields |= _fields_of_exif(metadata.exif_of(picture))
     with open(path, "rb") as file:
         xmp = metadata.xmp_of_gif(file) if _format(path) == "gif" else fields.get("xmp-data", (None, None))[1]
@@ -207,7 +226,7 @@ def _is_srgb(picture):
 
 
 def _read_by_pillow(path, max_pixels):
-    with images.readable(path), images.unlimited(max_pixels), Image.open(path) as picture:
+    with images.readable(path), _opened(path) as picture:
         _check_pixels(path, picture.width * picture.height * getattr(picture, "n_frames", 1), max_pixels)
         info, exif, arrays, delays = picture.info, metadata.exif_of(picture), [], []
         for frame in ImageSequence.Iterator(picture):

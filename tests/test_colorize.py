@@ -79,7 +79,7 @@ def test_the_file_is_what_evaluation_judges():
     rgb = photographs.chelsea()[:90, :130]
     lab = color.lab_from_rgb(rgb)[None]
     judged = rendering.with_lightness(inference.colorized(VIVID, lab[..., :1]), lab[..., :1])
-    assert np.abs(color.rgb_from_lab(judged)[0].astype(int) - inference.colorized_rgb(VIVID, rgb)).max() <= 1
+    assert np.abs(color.rgb_from_lab(judged)[0].astype(int) - inference.colorized_rgb(VIVID, [rgb])[0]).max() <= 1
 
 
 def test_pillow_images_come_back_as_pillow_images():
@@ -233,10 +233,10 @@ def test_anything_that_a_picture_brings_about_is_its_own_failure(folder_of, tmp_
     album = folder_of({"a.png": (8, 8), "b.png": (8, 8)}, "album")
     os.rename(album / "a.png", os.path.join(os.fsencode(album), b"caf\xe9.png"))
 
-    def coloured(photo):
-        if photo.path.name == "b.png":
+    def coloured(photographs):
+        if any(photo.path.name == "b.png" for photo in photographs):
             raise MemoryError
-        return photo
+        return photographs
 
     records = list(program._in_turn(plan(album, f"--output={tmp_path / 'out'}"), program_photos, coloured, {"weights": "1"}))
     assert [record["ok"] for record in records] == [False, True]

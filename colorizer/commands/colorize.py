@@ -13,6 +13,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import glob
+import itertools
 import json
 import os
 import pathlib
@@ -46,9 +47,14 @@ flags.DEFINE_enum("upsample", "guided", ("guided", "bicubic"), "How the colours 
 flags.DEFINE_bool("compare", False, "Before | after in one picture.", **_HERE)
 flags.DEFINE_bool("label", True, "Note in the output's XMP that its colours are a machine's, program, weights and vividness.", **_HERE)
 flags.DEFINE_integer("max_pixels", 300_000_000, "Pictures of more pixels are refused.", lower_bound=1, **_HERE)
+flags.DEFINE_integer("batch_size", 8, "Photographs that the network sees at once. Larger: faster for many small ones, and more memory.",
+                     lower_bound=1, upper_bound=256, **_HERE)  # fmt: skip
 flags.DEFINE_integer("workers", 2, "Files that are read or written while the network works.", lower_bound=1, upper_bound=64, **_HERE)
 flags.DEFINE_string("status", None, "A file for a line of JSON for each input: input, output, ok, skipped, error, width, height,"
                     " seconds.", **_HERE)  # fmt: skip
+
+
+IN_FLIGHT_PIXELS = 2**26  # of the files that are read, coloured and written at one time, where there is more than one
 
 
 class Job(typing.NamedTuple):
@@ -84,11 +90,11 @@ def _colorize(inputs):
         if label:
             label["vividness"] = colorizer.traits.vividness if FLAGS.vividness is None else FLAGS.vividness
 
-        def coloured(photo):
-            guided = FLAGS.upsample == "guided"
-            frames = [inference.colorized_rgb(colorizer, frame, FLAGS.vividness, FLAGS.render_size, guided) for frame in photo.frames]
-            after = dataclasses.replace(photo, frames=frames)
-            return photos.side_by_side(photo, after) if FLAGS.compare else after
+        def coloured(befores):
+            frames = [frame for photo in befores for frame in photo.frames]
+            frames = iter(inference.colorized_rgb(colorizer, frames, FLAGS.vividness, FLAGS.render_size, FLAGS.upsample == "guided"))
+            afters = [dataclasses.replace(photo, frames=list(itertools.islice(frames, len(photo.frames)))) for photo in befores]
+            return [photos.side_by_side(*pair) for pair in zip(befores, afters)] if FLAGS.compare else afters
 
         counts = collections.Counter()
         with tqdm.tqdm(total=len(jobs), unit="", leave=False, disable=None if len(jobs) > 1 else True) as bar:
@@ -114,15 +120,20 @@ def _in_turn(jobs, photos, coloured, label):
         return _timed(lambda: photos.write(job.target, photo, FLAGS.quality, label))
 
     waiting, coming, going = collections.deque(jobs), collections.deque(), collections.deque()
+    in_flight = collections.Counter()  # pixels of each job that is under way
     with concurrent.futures.ThreadPoolExecutor(FLAGS.workers) as pool:
         while waiting or coming or going:
-            while waiting and len(coming) <= FLAGS.workers:
-                job = waiting.popleft()
+            while waiting and len(coming) < 2 * FLAGS.batch_size + FLAGS.workers:
+                job = waiting[0]
                 done = job.error or (os.path.lexists(job.target) and not FLAGS.overwrite)
-                coming.append((job, None if done else pool.submit(read, job)))
-            if coming:
-                going.append(_begun(*coming.popleft(), coloured, write, pool))
-            if len(going) > FLAGS.workers or not (waiting or coming):
+                pixels = 0 if done else photos.pixels(job.source)
+                if in_flight.total() and in_flight.total() + pixels > IN_FLIGHT_PIXELS:
+                    break
+                in_flight[job] = pixels
+                coming.append((waiting.popleft(), None if done else pool.submit(read, job)))
+            going += _begun([coming.popleft() for _ in range(min(len(coming), FLAGS.batch_size))], coloured, write, pool)
+            while going and (len(going) > FLAGS.batch_size or not coming):
+                del in_flight[going[0][0]]
                 yield _ended(*going.popleft())
 
 
@@ -131,16 +142,29 @@ def _timed(run):
     return run(), time.monotonic() - began
 
 
-def _begun(job, reading, coloured, write, pool):
-    """(job, size, seconds, writing, error) of a job whose file has been read: colours it and has it written."""
-    if reading is None:
-        return job, None, 0.0, None, job.error
+def _begun(batch, coloured, write, pool):
+    """(job, size, seconds, writing, error) of jobs whose files have been read: colours them and has them written."""
+    read = {job: reading.result() for job, reading in batch if reading and not reading.exception()}
+    photographs = {job: photo for job, (photo, _) in read.items()}
+    afters, network_seconds = _timed(lambda: _coloured_apart(photographs, coloured))
+    for job, reading in batch:
+        if reading is None:
+            yield job, None, 0.0, None, job.error
+        elif isinstance(error := reading.exception() or afters[job], Exception):
+            yield job, None, 0.0, None, _said(job, error)
+        else:
+            seconds = read[job][1] + network_seconds / len(photographs)
+            yield job, photographs[job].frames[0].shape[:2], seconds, pool.submit(write, job, afters[job]), None
+
+
+def _coloured_apart(photographs, coloured):
+    """{job: its photo in colour, or the exception} of {job: photo}. Together; one by one where that fails."""
     try:
-        photo, reading_seconds = reading.result()
-        after, seconds = _timed(lambda: coloured(photo))
-        return job, photo.frames[0].shape[:2], reading_seconds + seconds, pool.submit(write, job, after), None
+        return dict(zip(photographs, coloured(list(photographs.values()))))
     except Exception as error:  # whatever a file brings about, the others go on
-        return job, None, 0.0, None, _said(job, error)
+        if len(photographs) == 1:
+            return dict.fromkeys(photographs, error)
+        return {job: after for one in photographs.items() for job, after in _coloured_apart(dict([one]), coloured).items()}
 
 
 def _ended(job, size, seconds, writing, error):
