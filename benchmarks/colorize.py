@@ -70,7 +70,8 @@ def whole_folder(model, count, batch_size):
         program = pathlib.Path(__file__).parents[1] / "colorize.py"
         command = [sys.executable, str(program), str(source), f"--output={folder}/out", f"--model={model}", f"--batch_size={batch_size}"]
         timed = (
-            "import resource, subprocess, sys, time; began = time.monotonic(); subprocess.run(sys.argv[1:], check=True, capture_output=True);"
+            "import resource, subprocess, sys, time; began = time.monotonic();"
+            "subprocess.run(sys.argv[1:], check=True, capture_output=True);"
             "print(time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20)"
         )
         found = subprocess.run([sys.executable, "-c", timed, *command], capture_output=True, text=True, check=True).stdout.split()

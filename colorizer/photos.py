@@ -79,8 +79,10 @@ def read(path, max_pixels=300_000_000):
 
 def pixels(path):
     """How many pixels a file's header announces, those of all pages; 0 where there is no telling, of which read() says why."""
-    with contextlib.suppress(Exception), _opened(path) as picture:
-        return picture.width * picture.height * getattr(picture, "n_frames", 1)
+    with contextlib.suppress(Exception):
+        if path.is_file():
+            with _opened(path) as picture:
+                return picture.width * picture.height * getattr(picture, "n_frames", 1)
     return 0
 
 
@@ -96,8 +98,11 @@ def _opened(path):
 
 def _format(path):
     """The key of _MAGIC that a file's first bytes tell, or None."""
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        start = file.read(16)
+    with contextlib.suppress(OSError):
+        if not path.is_file():  # to open a pipe is to wait for it
+            return None
+        with open(path, "rb") as file:
+            start = file.read(16)
         return next((name for name, magic in _MAGIC.items() if re.match(magic, start, re.DOTALL)), None)
 
 
@@ -152,7 +157,7 @@ def _read_by_vips(path, descriptor, max_pixels):
 
 def _check_pixels(path, pixels, max_pixels):
     if pixels > max_pixels:
-        raise ColorizerError(f"{path}: {pixels / 1e6:.0f} megapixels, over --max_pixels ({max_pixels / 1e6:g} million)")
+        raise ColorizerError(f"{path}: {pixels / 1e6:.3g} megapixels, over --max_pixels ({max_pixels / 1e6:g} million)")
 
 
 def _arrays(path, picture):

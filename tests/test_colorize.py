@@ -10,6 +10,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+import pyvips
 from conftest import TOP, run_program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -192,6 +193,105 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(model, folder_of, tmp_p
     ]:
         result = run_program(*arguments, script="colorize.py")
         assert result.returncode == 1 and said in result.stderr and result.stderr.count("\n") == 1, (arguments, result.stderr)
+
+
+def test_a_full_disk_leaves_what_is_whole(tflite, folder_of, tmp_path):
+    """A file may not grow beyond 20 kB: the small picture is written, the large one leaves nothing."""
+    album = folder_of({"a.png": (20, 20), "b.png": (200, 200), "c.png": (21, 21)}, "album")
+    code = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
+        "from colorizer.commands import colorize; colorize.main()"
+    )
+    command = [sys.executable, "-c", code, str(album), f"--model={tflite[0]}", f"--output={tmp_path / 'out'}"]
+    result = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1 and result.stdout == "2 coloured, 0 skipped, 1 failed\n", result.stderr
+    assert "b.png: cannot be written" in result.stderr and "disk full" in result.stderr
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "c.png"]
+
+
+def test_every_kind_of_bad_file_is_named_with_its_reason(folder_of, tmp_path, monkeypatch):
+    album = folder_of({"good.png": (9, 9), "bomb.png": (300, 300), "locked.png": (8, 8)}, "album")
+    Image.fromarray(photographs.chelsea()[:200, :300]).save(album / "half.jpg")
+    (album / "half.jpg").write_bytes((album / "half.jpg").read_bytes()[:9000])
+    (album / "text.png").write_text("no picture")
+    (album / "empty.png").touch()
+    (album / "nowhere.png").symlink_to(tmp_path / "absent")
+    os.mkfifo(album / "pipe.png")
+    really_open = os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest: really_open(path, *rest) if "locked" not in str(path) else refuse(path))
+    jobs = plan(album, f"--output={tmp_path / 'out'}", "--max_pixels=80000")
+    records = {job.source.name: record for job, record in zip(jobs, program._in_turn(jobs, program_photos, list, None))}
+    for name, reason in {
+        "bomb.png": "over --max_pixels (0.08 million)", "locked.png": "Permission denied", "half.jpg": "cannot be read",
+        "text.png": "not a picture", "empty.png": "empty", "nowhere.png": "No such file", "pipe.png": "not a file",
+    }.items():  # fmt: skip
+        assert reason in records[name]["error"] and str(album / name) in records[name]["error"], records[name]
+    assert [name for name, record in records.items() if record["ok"]] == ["good.png"] == os.listdir(tmp_path / "out")
+
+
+def refuse(path):
+    raise PermissionError(13, "Permission denied")  # a test may run as root, whom nothing refuses
+
+
+_KINDS = [
+    (suffix, mode, 8) for suffix, modes in {
+        "png": "1 L LA P RGB RGBA", "tif": "1 L LA P RGB RGBA CMYK YCbCr", "jpg": "L RGB CMYK", "webp": "RGB RGBA", "gif": "L P",
+        "bmp": "1 L P RGB", "ppm": "RGB", "tga": "L RGB RGBA",
+    }.items() for mode in modes.split()
+] + [(suffix, mode, 16) for suffix in ("png", "tif") for mode in ("L", "RGB")]  # fmt: skip
+
+
+@given(
+    kind=st.sampled_from(_KINDS), height=st.integers(1, 60), width=st.integers(1, 60), orientation=st.integers(1, 8),
+    content=st.sampled_from(["noise", "photograph", "flat"]), compare=st.booleans(), seed=st.integers(0, 2**16),
+)  # fmt: skip
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_every_file_keeps_size_depth_alpha_and_lightness(tmp_path_factory, kind, height, width, orientation, content, compare, seed):
+    """Of what is read; how each format and mode is read, test_photos says."""
+    suffix, mode, bits = kind
+    folder = tmp_path_factory.mktemp("file")
+    rng = np.random.default_rng(seed)
+    rgba = {
+        "noise": lambda: rng.integers(0, 256, (height, width, 4)),
+        "photograph": lambda: np.dstack(
+            [photographs.chelsea()[100 : 100 + height, 100 : 100 + width], rng.integers(0, 256, (height, width))]
+        ),
+        "flat": lambda: np.full((height, width, 4), rng.integers(0, 256)),
+    }[content]().astype("uint8")
+    source = folder / f"a.{suffix}"
+    if bits == 16:
+        deep = (rgba[..., : len(mode)].astype("uint16") << 8) + rng.integers(0, 256, (height, width, len(mode)), dtype="uint16")
+        pyvips.Image.new_from_array(deep, interpretation="grey16" if mode == "L" else "rgb16").write_to_file(str(source))
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options = {"exif": exif} if suffix in ("jpg", "png", "webp", "tif") else {}
+        Image.fromarray(rgba, "RGBA").convert("RGB" if mode in ("CMYK", "YCbCr") else "RGBA").convert(mode).save(source, **options)
+        height, width = (width, height) if orientation > 4 and options else (height, width)
+    before = program_photos.read(source)
+    assert before.frames[0].shape == (height, width, 3) and before.frames[0].dtype == f"uint{bits}"
+    after = dataclasses.replace(before, frames=inference.colorized_rgb(VIVID, before.frames))
+    target = folder / f"b{program_photos.suffix_of(source)}"
+    program_photos.write(target, program_photos.side_by_side(before, after) if compare else after, label={"weights": "1"})
+    written = program_photos.read(target)
+    assert written.frames[0].dtype == before.frames[0].dtype
+    pixels = written.frames[0][-height:, -width:]
+    if target.suffix in (".png", ".tif"):
+        assert np.abs(lightness_of(pixels) - lightness_of(before.frames[0])).max() <= 0.6
+        assert (written.alphas is None) == (before.alphas is None)
+        if before.alphas is not None:
+            np.testing.assert_array_equal(written.alphas[0][-height:, -width:], before.alphas[0])
+    else:
+        assert pixels.shape == before.frames[0].shape
+
+
+@pytest.mark.parametrize("shape", [(3, 5000), (5000, 3), (1, 1), (400, 4000)])
+def test_the_longest_shapes_come_back_whole(shape, rng):
+    grey = rng.integers(0, 256, (*shape, 1), dtype="uint8")
+    coloured = colorizer.colorize(VIVID, grey)
+    assert coloured.shape == (*shape, 3)
+    assert np.abs(lightness_of(coloured) - lightness_of(np.broadcast_to(grey, (*shape, 3)))).max() <= 0.6
 
 
 def plan(*arguments):
