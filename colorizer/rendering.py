@@ -1,7 +1,5 @@
 """From what a network answers to the Lab of the picture that a person gets. Over `xp`: numpy (the default) or keras.ops."""
 
-import math
-
 import numpy as np
 
 GUIDED_EPSILON = 320.0  # L* units squared; benchmarks/upsampling.py
@@ -9,17 +7,18 @@ MOST_RENDER_PIXELS = 2**22  # a U-Net's widest layer then takes 1 GiB
 MOST_ASPECT = 8  # a longer picture is squeezed for the network: a strip of 3 x 5000 must not become 109 megapixels
 
 
-def render_shape(height, width, size, stride):
-    """(height, width) at which a network of this render size and stride sees a picture.
+def render_shape(height, width, size, stride, xp=np):
+    """(height, width) at which a network of this render size and stride sees a picture: ints, or with keras.ops int32 scalars.
 
     The aspect is kept, the short side is `size`, or what MOST_RENDER_PIXELS allow, both sides are multiples of `stride`.
     """
-    short, long = sorted((height, width))
-    aspect = min(long / short, MOST_ASPECT)
-    size = min(size, math.sqrt(MOST_RENDER_PIXELS / aspect))
-    sides = size, size * aspect
-    short, long = (max(1, round(side / stride)) * stride for side in sides)
-    return (short, long) if height <= width else (long, short)
+    height, width = xp.array(height, "float64"), xp.array(width, "float64")
+    short, long = xp.minimum(height, width), xp.maximum(height, width)
+    aspect = xp.minimum(long / short, MOST_ASPECT)
+    size = xp.minimum(size, xp.sqrt(MOST_RENDER_PIXELS / aspect))
+    short, long = (xp.array(xp.maximum(1, xp.round(side / stride)), "int32") * stride for side in (size, size * aspect))
+    shape = xp.where(height <= width, short, long), xp.where(height <= width, long, short)
+    return tuple(map(int, shape)) if xp is np else shape
 
 
 def guided_terms(lightness, ab, xp=np):
