@@ -16,6 +16,7 @@ from colorizer import ColorizerError, __version__, color, config, images, metric
 
 TRAITS_FILE = "colorizer.json"  # in the zip archive that a .keras file is, or in one at the end of a .tflite file
 GAIN_RANGE = (0.2, 5.0)
+_WEIGHTS_OF_SAVED_MODEL = "variables/variables.data-00000-of-00001"
 STRIP_PIXELS = 2**17
 RENDER_PIXELS = 2**20  # that the network sees at once: its widest layer then takes 256 MB
 
@@ -27,7 +28,8 @@ class Traits:
     render_size: side of the pictures it was trained on, pixels; stride: its height and width must be multiples of it.
     keeps_lightness: whether it answers with the lightness that it was given (the paper's networks predict their own).
     gain: what its colours must be multiplied by to be as colourful as (the first of) the validation pictures.
-    vividness: its default, 0 (most accurate) to 1 (multiplied by gain).
+    vividness: its default, 0 (most accurate) to 1 (multiplied by gain). static_size: height and width of a .tflite file that takes
+    no others; 0: any multiples of the stride.
     """
 
     render_size: int
@@ -35,6 +37,13 @@ class Traits:
     keeps_lightness: bool = False
     gain: float = 1.0
     vividness: float = 0.0
+    static_size: int = 0
+
+    def shape_for(self, height, width, render_size=None):
+        """(height, width) at which the network sees a picture; render_size: another short side than its own."""
+        if self.static_size:
+            return self.static_size, self.static_size
+        return rendering.render_shape(height, width, render_size or self.render_size, self.stride)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +79,7 @@ def colorized(colorizer, lightness, vividness=None):
     rendering.with_lightness puts the picture's back.
     """
     height, width = lightness.shape[1:3]
-    shape = rendering.render_shape(height, width, colorizer.traits.render_size, colorizer.traits.stride)
+    shape = colorizer.traits.shape_for(height, width)
     at_once = max(1, RENDER_PIXELS // (shape[0] * shape[1]))
     if len(lightness) > at_once:
         parts = (lightness[start : start + at_once] for start in range(0, len(lightness), at_once))
@@ -93,9 +102,7 @@ def colorized_rgb(colorizer, pictures, vividness=None, render_size=None, guided=
     the lightness, else by bicubic interpolation. The network sees pictures of one render shape together. The rest is done in
     strips: besides the pictures before and after, their lightness alone is held in full.
     """
-    shapes = [
-        rendering.render_shape(*rgb.shape[:2], render_size or colorizer.traits.render_size, colorizer.traits.stride) for rgb in pictures
-    ]
+    shapes = [colorizer.traits.shape_for(*rgb.shape[:2], render_size) for rgb in pictures]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy and Pillow let go of the interpreter
         lightness = [_lightness(rgb, pool) for rgb in pictures]
         seen = [images.resized(its_lightness, *shape) for its_lightness, shape in zip(lightness, shapes)]
@@ -167,14 +174,27 @@ def colorize(model, picture, vividness=None, render_size=None, guided=True):
 
 
 def save(path, generator, traits):
-    """Writes a .keras file that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
-    import keras
-
-    bare = keras.Model(generator.input, generator.output, name=generator.name)  # without what it was compiled with
+    """Writes a .keras file, in float32, that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
+    bare = in_float32(generator)
     with images.replacing(path) as aside:
         bare.save(aside)
         with zipfile.ZipFile(aside, "a") as archive:
             archive.writestr(TRAITS_FILE, json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
+
+
+def in_float32(network):
+    """A copy of a Keras network, without what it was compiled with, that computes in float32 whatever it was trained in.
+
+    In bfloat16 its answers are up to six units of a*, b* off, and other on each kind of processor.
+    """
+    import keras
+
+    def clone(layer):
+        return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(network, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def trained_on(path):
@@ -190,16 +210,24 @@ def trained_on(path):
 
 
 def load(path):
-    """The Colorizer in a run folder (its best.keras), a .keras file or a .tflite file, told apart by what they contain.
+    """The Colorizer in a run folder (its best.keras), a .keras or .tflite file or a SavedModel, told apart by what they contain.
 
-    A .tflite file needs neither TensorFlow nor Keras. Raises ColorizerError where there is none.
+    Of a folder of SavedModels named 1, 2, ... the newest. A .tflite file needs neither TensorFlow nor Keras. Raises ColorizerError
+    where there is none.
     """
     path, traits = _found(path)
+    if path.is_dir():
+        return Colorizer(_predictor_of_saved_model(path), traits)
     if _is_tflite(path):
         return Colorizer(_predictor_of_tflite(path), traits)
+    return of_network(compiled(network_of(path)), traits)
+
+
+def network_of(path):
+    """The Keras network of a run folder or a .keras file, in float32."""
     import keras
 
-    return of_network(compiled(keras.models.load_model(path, compile=False)), traits)
+    return in_float32(keras.models.load_model(_found(path)[0], compile=False))
 
 
 def compiled(network):
@@ -217,15 +245,32 @@ def _is_tflite(path):
         return file.read(8)[4:] == b"TFL3"
 
 
-def _predictor_of_tflite(path):
-    """Its signature `predict_lab`: (lightness [1, H, W, 1], vividness) -> lab [1, H, W, 3], CIE units, any height and width."""
+def _predictor_of_saved_model(path):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(path)
+
+    def predict_lab(lightness, vividness):
+        return loaded.lab_at_render_size(tf.constant(lightness, tf.float32), tf.constant([vividness], tf.float32)).numpy()
+
+    return predict_lab
+
+
+def interpreter(path, threads=None):
+    """LiteRT's interpreter of a .tflite file; threads: None, one for each processor. Raises ColorizerError where it is not ours."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(model_path=os.fspath(path), num_threads=os.cpu_count())
-        run = interpreter.get_signature_runner("predict_lab")
+        found = Interpreter(model_path=os.fspath(path), num_threads=threads or os.cpu_count())
+        found.get_signature_runner("predict_lab")
+        return found
     except (ValueError, RuntimeError) as error:
         raise ColorizerError(f"{path}: not a .tflite file of this program ({str(error).splitlines()[0]})") from error
+
+
+def _predictor_of_tflite(path):
+    """Its signature `predict_lab`: (lightness [1, H, W, 1], vividness) -> lab [1, H, W, 3], CIE units."""
+    run = interpreter(path).get_signature_runner("predict_lab")
     lock = threading.Lock()  # an interpreter holds the pictures that it works on
 
     def predict_lab(lightness, vividness):
@@ -236,32 +281,43 @@ def _predictor_of_tflite(path):
 
 
 def check(path):
-    """Raises ColorizerError at once where load() would, importing nothing heavy."""
-    _found(path)
+    """The Traits of a model, or ColorizerError at once where load() would raise it; imports nothing heavy."""
+    return _found(path)[1]
 
 
 def checksum(path):
     """The SHA-256 of a model's file. Raises ColorizerError as load() would."""
-    return hashlib.sha256(_found(path)[0].read_bytes()).hexdigest()
+    path = _found(path)[0]
+    return hashlib.sha256((path / _WEIGHTS_OF_SAVED_MODEL if path.is_dir() else path).read_bytes()).hexdigest()
 
 
 def _found(path):
-    """(the .keras or .tflite file, its Traits, which a zip archive in it holds, or at its end)."""
+    """(the .keras or .tflite file or the SavedModel's folder, its Traits).
+
+    A zip archive has them, which a .keras file is and a .tflite file ends with, or a file in assets.extra.
+    """
     path = pathlib.Path(path)
     if path.is_dir():
-        if not (path / "best.keras").is_file():
-            raise ColorizerError(f"{path}: no best.keras in it, so it is no run folder, or its first epoch has not ended")
-        path = path / "best.keras"
+        versions = sorted((int(entry.name), entry) for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir())
+        if versions and (versions[-1][1] / "saved_model.pb").is_file():
+            path = versions[-1][1]
+        if not (path / "saved_model.pb").is_file():
+            if not (path / "best.keras").is_file():
+                raise ColorizerError(f"{path}: no best.keras in it, so it is no run folder, or its first epoch has not ended")
+            path = path / "best.keras"
     try:
-        with zipfile.ZipFile(path) as archive:
-            saved = json.loads(archive.read(TRAITS_FILE))
+        if path.is_dir():
+            saved = json.loads((path / "assets.extra" / TRAITS_FILE).read_text())
+        else:
+            with zipfile.ZipFile(path) as archive:
+                saved = json.loads(archive.read(TRAITS_FILE))
         return path, Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits) if field.name in saved})
     except FileNotFoundError as error:
         raise ColorizerError(f"{path}: no such model") from error
     except (KeyError, TypeError) as error:
         raise ColorizerError(f"{path}: a model of another program (it has no whole {TRAITS_FILE})") from error
     except zipfile.BadZipFile as error:
-        raise ColorizerError(f"{path}: not a model of this program, or not all of it (.keras, .tflite)") from error
+        raise ColorizerError(f"{path}: not a model of this program, or not all of it (.keras, .tflite, SavedModel)") from error
     except (OSError, json.JSONDecodeError) as error:
         raise ColorizerError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 

@@ -1,0 +1,82 @@
+"""Turn a run into files for a server and for devices, compared with the trained network before they are written.
+
+    python export.py --model=runs/cifar10-gan --output=exported
+    python export.py --model=runs/photos-gan --output=exported --format=tflite --tflite_size=256 --quantize=float16
+
+exported/colorizer/1 is a SavedModel for TensorFlow Serving, the next export makes 2; exported/colorizer-*.tflite run on LiteRT.
+Ends with a table, also in export.json and README.md there. A file that differs from the network by more than its bound makes the
+export fail, and nothing is left behind.
+"""
+
+import itertools
+import os
+import shlex
+import sys
+
+from absl import flags
+
+from colorizer import ColorizerError, commands, config
+
+FLAGS = flags.FlagValues()
+_HERE = dict(flag_values=FLAGS)
+
+flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
+flags.DEFINE_string("model", None, "A run folder (its best.keras) or a .keras file. Required.", **_HERE)
+flags.DEFINE_string("output", None, "A folder, made where absent. Required.", **_HERE)
+flags.DEFINE_string("name", "colorizer", "Of the model: what a server calls it, and how the files' names begin.", **_HERE)
+flags.DEFINE_multi_enum("format", ["savedmodel", "tflite"], ("savedmodel", "tflite"), "What to write. Repeatable.", **_HERE)
+flags.DEFINE_multi_enum("quantize", ["none", "float16"], ("none", "float16", "dynamic", "int8"), "Weights of the .tflite files: a file for"
+                        " each. float16: half the size, the same colours; dynamic, int8: a quarter, where the network bears it."
+                        " Repeatable.", **_HERE)  # fmt: skip
+flags.DEFINE_integer("tflite_size", 0, "Height and width that the .tflite files take, pixels, for delegates that want them fixed. 0: any;"
+                     " keeps a picture's aspect.", lower_bound=0, upper_bound=2048, **_HERE)  # fmt: skip
+flags.DEFINE_enum("dataset", None, config.DATASETS, "Pictures to calibrate and verify with. Unset: the run's own, else sample.", **_HERE)
+flags.DEFINE_string("data_dir", None, "Where they are. Unset: the run's, or ~/tensorflow_datasets.", **_HERE)
+flags.DEFINE_integer("calibration_examples", 64, "Training pictures that set the ranges of int8.", lower_bound=1, **_HERE)
+flags.DEFINE_integer("verify_examples", 16, "Held-out pictures that each file is compared on.", lower_bound=1, **_HERE)
+flags.DEFINE_bool("verify", True, "Compare with the network. --noverify writes files that nobody has tried.", **_HERE)
+
+
+def main():
+    """Entry point of `colorizer-export`."""
+    commands.run(_export, __doc__, FLAGS)
+
+
+def _export():
+    if FLAGS.model is None or FLAGS.output is None:
+        raise ColorizerError("name the run's --model and the --output folder")
+    if not FLAGS.name or "/" in FLAGS.name or FLAGS.name.startswith("."):
+        raise ColorizerError(f"--name={FLAGS.name}: not a name for a file")
+    from colorizer import images, inference
+
+    model, output = (os.path.expanduser(path) for path in (FLAGS.model, FLAGS.output))
+    traits = inference.check(model)
+    if FLAGS.tflite_size % traits.stride:
+        raise ColorizerError(f"--tflite_size={FLAGS.tflite_size}: must be a multiple of the network's stride, {traits.stride}")
+    judged_on = _judged_on(inference.trained_on(model))
+    images.check_writable(output)
+    with commands.without_native_notes():
+        from colorizer import dataset, export
+
+        network = inference.network_of(model)
+        calibration, examples = [], []
+        if "int8" in FLAGS.quantize and "tflite" in FLAGS.format:
+            calibration = list(dataset.pictures(judged_on, "train", FLAGS.calibration_examples).read())
+        if FLAGS.verify:
+            held_out = dataset.pictures(judged_on, "test", FLAGS.verify_examples, seen_in_training=True)
+            examples = list(itertools.islice(held_out.read(), FLAGS.verify_examples))
+        rows = export.write(
+            network, traits, output, FLAGS.name, FLAGS.format, FLAGS.quantize, FLAGS.tflite_size, calibration, examples,
+            shlex.join(["export.py", *sys.argv[1:]]),
+        )  # fmt: skip
+    print("\n".join(export.table(rows)))
+    if not FLAGS.verify:
+        print("\nnot verified")
+    print(f"\nwritten to {output}: {', '.join(row['file'] for row in rows)}, export.json, README.md")
+
+
+def _judged_on(trained_on):
+    """The Config of the pictures to try the files on."""
+    if FLAGS.dataset is None and trained_on:
+        return trained_on if FLAGS.data_dir is None else config.resolve("paper", trained_on.dataset, "gan", {"data_dir": FLAGS.data_dir})
+    return config.resolve("paper", FLAGS.dataset or "sample", "gan", {} if FLAGS.data_dir is None else {"data_dir": FLAGS.data_dir})

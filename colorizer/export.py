@@ -1,0 +1,205 @@
+"""A model as files for others: written aside, compared with the Keras network on real pictures, and only then put in their place."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import time
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+
+from colorizer import ColorizerError, __version__, color, images, inference, metrics, ondevice, serving
+
+# largest difference to the Keras network: of any pixel in 8-bit steps, of the mean CIEDE2000, of acc_5 in points
+BOUNDS = {
+    "savedmodel": (1, None, None), "none": (1, None, None), "float16": (None, 0.1, None), "dynamic": (None, 1.0, 1.0), "int8": (None, 1.0, 1.0),
+}  # fmt: skip
+
+
+def write(network, traits, output, name, formats, quantize, size=0, calibration=(), examples=(), command=""):
+    """Exports a network and gives the rows of the table: a dict for each file.
+
+    network: in float32. output: folder; the SavedModel goes to output/name/N, N the next free number, .tflite files to
+    output/name-KIND.tflite, the table to output/export.json and output/README.md. calibration, examples: Examples; without the
+    latter nothing is verified. Raises ColorizerError, and leaves nothing behind, where a file differs by more than BOUNDS or cannot
+    be written.
+    """
+    output = pathlib.Path(output)
+    images.check_writable(output)
+    aside = output / f".{name}.{os.getpid()}.part"
+    try:
+        aside.mkdir()
+        rows = []
+        if "savedmodel" in formats:
+            _save_model(network, traits, aside / "savedmodel", examples)
+            rows.append(_row("savedmodel", aside / "savedmodel", network, traits, examples))
+        if "tflite" in formats:
+            static = dataclasses.replace(traits, static_size=size)
+            seen = [_seen(example.rgb, static) for example in calibration]
+            for kind in quantize:
+                path = aside / f"{name}-{'float32' if kind == 'none' else kind}.tflite"
+                path.write_bytes(ondevice.convert(network, static, kind, seen))
+                rows.append(_row(kind, path, network, traits, examples))
+        version = _next_version(output / name)
+        for row in rows:
+            row["file"] = f"{name}/{version}" if row["form"] == "savedmodel" else row["file"]
+        report = {"version": __version__, "command": command, "model": dataclasses.asdict(traits), "pictures": len(examples), "rows": rows}
+        _put_in_place(aside, output, name, version, report)
+        return rows
+    except OSError as error:
+        raise ColorizerError(f"{output}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _seen(rgb, traits):
+    """Lightness [1, h, w, 1] as the network sees a picture."""
+    return images.resized(color.lightness_from_rgb(rgb), *traits.shape_for(*rgb.shape[:2]))[None]
+
+
+def _put_in_place(aside, output, name, version, report):
+    """Each file whole; the SavedModel last, as a server may be watching its folder."""
+    for path in sorted(aside.glob("*.tflite")):
+        os.replace(path, output / path.name)
+    images.write_text(output / "export.json", json.dumps(report, indent=1) + "\n")
+    images.write_text(output / "README.md", _readme(name, version, report))
+    if (aside / "savedmodel").exists():
+        (output / name).mkdir(exist_ok=True)
+        os.rename(aside / "savedmodel", output / name / str(version))
+
+
+def _next_version(folder):
+    with contextlib.suppress(FileNotFoundError):
+        return 1 + max((int(entry) for entry in os.listdir(folder) if entry.isdecimal()), default=0)
+    return 1
+
+
+# ---- the SavedModel ---------------------------------------------------------------------------------------------------
+
+
+def _save_model(network, traits, folder, examples):
+    module = serving.Served(network, traits)
+    signatures = module.signatures()
+    tf.saved_model.save(module, folder, signatures=signatures)
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    (extra / inference.TRAITS_FILE).write_text(json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
+    rgb = examples[0].rgb if examples else np.full((traits.render_size, traits.render_size, 3), 128, "uint8")
+    inputs = {
+        "image": rgb[None], "image_bytes": np.array([images.encoded(rgb, "JPEG")[0]], object), "vividness": np.array([1], "float32"),
+        "lightness": color.lightness_from_rgb(rgb)[None],
+    }  # fmt: skip
+    # a server runs these before it takes requests, so that none waits for the graph's first call
+    with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as file:
+        for signature, function in signatures.items():
+            request = predict_pb2.PredictRequest(model_spec=model_pb2.ModelSpec(name="colorizer", signature_name=signature))
+            for key in function.structured_input_signature[1]:
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(inputs[key]))
+            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+            file.write(log.SerializeToString())
+
+
+# ---- verification -----------------------------------------------------------------------------------------------------
+
+
+def _row(form, path, network, traits, examples):
+    """The figures of a file beside the Keras network's. Raises ColorizerError beyond BOUNDS.
+
+    Both ways of using it: its lab_at_render_size or predict_lab within our own full-size colouring, and its own `colorize`.
+    """
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    row = {"form": form, "file": path.name, "bytes": sum(file.stat().st_size for file in files)}
+    if not examples:
+        return row
+    given, colorize = inference.load(path), _colorize_of(path)
+    reference = dataclasses.replace(inference.of_network(inference.compiled(network), traits), traits=given.traits)
+    steps, differences, accuracies = [], [], []
+    for example in examples:
+        small = images.from_array(example.rgb).resize(given.traits.shape_for(*example.rgb.shape[:2])[::-1])
+        its_own = example.rgb if form == "savedmodel" else np.asarray(small)
+        for rgb, answer in (
+            (example.rgb, inference.colorized_rgb(given, [example.rgb])[0]),
+            (its_own, colorize(image=its_own[None])["image"][0]),
+        ):
+            wanted = inference.colorized_rgb(reference, [rgb])[0]
+            truth, *labs = (color.lab_from_rgb(each) for each in (rgb, wanted, answer))
+            steps.append(np.abs(wanted.astype(int) - np.asarray(answer)))
+            differences.append(color.ciede2000(*labs).mean())
+            accuracies.append([metrics.accuracy(truth[None], lab[None], 5).mean() for lab in labs])
+    network_accuracy, accuracy = np.mean(accuracies, axis=0)
+    row |= {
+        "largest_step": int(max(step.max() for step in steps)), "mean_step": float(np.mean([step.mean() for step in steps])),
+        "ciede2000": float(np.mean(differences)), "acc_5": float(accuracy), "acc_5_of_network": float(network_accuracy),
+        **{f"ms_{threads}_threads": _latency(path, threads) for threads in (1, 2)},
+    }  # fmt: skip
+    for key, found, most in zip(
+        ("pixels differ by 8-bit steps up to", "mean CIEDE2000", "points of acc_5"),
+        (row["largest_step"], row["ciede2000"], abs(accuracy - network_accuracy)),
+        BOUNDS[form],
+    ):
+        if most is not None and not found <= most:
+            raise ColorizerError(f"{row['file']} is not the network: {key} {found:.3g}, at most {most:g} allowed; nothing was exported")
+    return row
+
+
+def _colorize_of(path):
+    """The signature `colorize` of a file."""
+    if path.is_dir():
+        loaded = tf.saved_model.load(path)
+        return lambda image: {"image": loaded.signatures["colorize"](image=tf.constant(image))["image"].numpy()}
+    return inference.interpreter(path).get_signature_runner("colorize")
+
+
+def _latency(path, threads, runs=10):
+    """Milliseconds of the network for one picture of its render size, the median; None of a SavedModel, whose threads are the process's."""
+    if path.is_dir():
+        return None
+    traits = inference.load(path).traits
+    lightness = np.full((1, *traits.shape_for(traits.render_size, traits.render_size), 1), 50, "float32")
+    run = inference.interpreter(path, threads).get_signature_runner("predict_lab")
+    seconds = []
+    for _ in range(runs + 2):  # two to warm up
+        began = time.perf_counter()
+        run(lightness=lightness, vividness=np.float32(traits.vividness))
+        seconds.append(time.perf_counter() - began)
+    return 1000 * statistics.median(seconds[2:])
+
+
+# ---- the table --------------------------------------------------------------------------------------------------------
+
+_COLUMNS = {
+    "file": ("file", "{}"), "bytes": ("MB", "{:.1f}"), "largest_step": ("largest step", "{}"), "mean_step": ("mean step", "{:.4f}"),
+    "ciede2000": ("CIEDE2000", "{:.4f}"), "acc_5": ("acc 5%", "{:.2f}"), "acc_5_of_network": ("network's", "{:.2f}"),
+    "ms_1_threads": ("ms, 1 thread", "{:.1f}"), "ms_2_threads": ("ms, 2 threads", "{:.1f}"),
+}  # fmt: skip
+
+
+def table(rows, separator="  "):
+    """Lines of text, a row for each file; what was not measured is left blank."""
+    cells = [[title for title, _ in _COLUMNS.values()]]
+    for row in rows:
+        shown = {**row, "bytes": row["bytes"] / 1e6}
+        cells.append(["" if shown.get(key) is None else form.format(shown[key]) for key, (_, form) in _COLUMNS.items()])
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return [
+        separator.join(cell.ljust(width) if first == 0 else cell.rjust(width) for first, (cell, width) in enumerate(zip(line, widths)))
+        for line in cells
+    ]
+
+
+def _readme(name, version, report):
+    lines = table(report["rows"], " | ")
+    dashes = " | ".join("-" * len(cell) for cell in lines[0].split(" | "))
+    return f"""# {name}
+
+Exported by colorizer {report["version"]}: `{report["command"]}`. Differences to the Keras network on {report["pictures"]} pictures, in 8-bit steps of sRGB
+and as mean CIEDE2000; milliseconds of the network alone at {report["model"]["render_size"]} px.
+
+| {lines[0]} |
+| {dashes} |
+""" + "".join(f"| {line} |\n" for line in lines[1:])

@@ -1,0 +1,3 @@
+from colorizer.commands.export import main
+
+main()
