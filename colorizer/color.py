@@ -105,6 +105,8 @@ def rgb_from_lab(lab, xp=np, dtype="uint8"):
 
 def _linear_in_gamut(lab, xp):
     """Linear [R, G, B] within 0..1 of L*a*b* [..., 3]."""
+    if len(lab.shape) == 1:  # one colour
+        return [plane[0] for plane in _linear_in_gamut(lab[None], xp)]
     lightness, a, b = xp.clip(lab[..., 0], 0, 100), lab[..., 1], lab[..., 2]
     linear = _linear_from_lab(lightness, a, b, xp)
     if xp is np:  # only the pixels outside are mapped: few, and mapping is what takes the time

@@ -17,8 +17,12 @@ from colorizer import ColorizerError, __version__, color, images, inference, met
 
 # largest difference to the Keras network: of any pixel in 8-bit steps, of the mean CIEDE2000, of acc_5 in points
 BOUNDS = {
-    "savedmodel": (1, None, None), "none": (1, None, None), "float16": (None, 0.1, None), "dynamic": (None, 1.0, 1.0), "int8": (None, 1.0, 1.0),
-}  # fmt: skip
+    "savedmodel": (1, None, None),
+    "none": (1, None, None),
+    "float16": (None, 0.1, None),
+    "dynamic": (None, 1.0, 1.0),
+    "int8": (None, 1.0, 1.0),
+}
 
 
 def write(network, traits, output, name, formats, quantize, size=0, calibration=(), examples=(), command=""):
@@ -98,8 +102,8 @@ def _save_model(network, traits, folder, examples):
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as file:
         for signature, function in signatures.items():
             request = predict_pb2.PredictRequest(model_spec=model_pb2.ModelSpec(name="colorizer", signature_name=signature))
-            for key in function.structured_input_signature[1]:
-                request.inputs[key].CopyFrom(tf.make_tensor_proto(inputs[key]))
+            for spec in function.structured_input_signature[0]:
+                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(inputs[spec.name]))
             log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
             file.write(log.SerializeToString())
 
@@ -197,8 +201,9 @@ def _readme(name, version, report):
     dashes = " | ".join("-" * len(cell) for cell in lines[0].split(" | "))
     return f"""# {name}
 
-Exported by colorizer {report["version"]}: `{report["command"]}`. Differences to the Keras network on {report["pictures"]} pictures, in 8-bit steps of sRGB
-and as mean CIEDE2000; milliseconds of the network alone at {report["model"]["render_size"]} px.
+Exported by colorizer {report["version"]}: `{report["command"]}`.
+Differences to the Keras network on {report["pictures"]} pictures, in 8-bit steps of sRGB and as mean CIEDE2000; milliseconds of the
+network alone at {report["model"]["render_size"]} px.
 
 | {lines[0]} |
 | {dashes} |

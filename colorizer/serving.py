@@ -14,7 +14,7 @@ _VIVIDNESS = tf.TensorSpec([None], tf.float32, name="vividness")
 
 
 class Served(tf.Module):
-    """A network with its signatures. Those ending in _vivid take `vividness`, one value, or one for each picture; the others have the model's.
+    """A network with its signatures. Those ending in _vivid take `vividness`, one or one for each picture; the others the model's own.
 
     colorize: uint8 sRGB [B, H, W, 3] -> the same in colour. colorize_bytes: encoded pictures of any and different sizes -> PNG, each
     of its own size; b"" where one cannot be read or is over `max_pixels`. predict_lab: lightness [B, H, W, 1] -> Lab [B, H, W, 3], the
@@ -23,8 +23,10 @@ class Served(tf.Module):
 
     def __init__(self, network, traits, max_pixels=MAX_PIXELS):
         super().__init__()
-        self.variables_of_network = [variable.value for variable in network.variables]  # tf.Module does not look into Keras's
-        self._network, self._traits, self._max_pixels = network, traits, max_pixels
+        # the network itself, as an attribute, would be saved besides its variables
+        self._answer = lambda scaled_lightness: network(scaled_lightness, training=False)
+        self._variables_of_network = [variable.value for variable in network.variables]
+        self._traits, self._max_pixels = traits, max_pixels
 
     def signatures(self):
         """{name: concrete function} for tf.saved_model.save."""
@@ -47,7 +49,7 @@ class Served(tf.Module):
     @tf.function(input_signature=[_LIGHTNESS, _VIVIDNESS], autograph=False)
     def lab_at_render_size(self, lightness, vividness):
         """The network alone: height and width must be multiples of its stride. What inference.load() calls."""
-        lab = color.unscale(self._network(lightness / 50 - 1, training=False))
+        lab = color.unscale(self._answer(lightness / 50 - 1))
         return rendering.vivid(lab, vividness[:, None, None, None], self._traits.gain, xp=keras.ops)
 
     def _terms(self, lightness, vividness):

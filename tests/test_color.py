@@ -33,6 +33,12 @@ def test_8_bit_colours_survive_the_round_trip(every_kind_of_rgb):
     np.testing.assert_array_equal(color.rgb_from_lab(color.lab_from_rgb(every_kind_of_rgb)), every_kind_of_rgb)
 
 
+def test_a_colour_alone_is_a_picture_of_one(impossible_lab):
+    for lab in impossible_lab[:20]:
+        np.testing.assert_array_equal(color.rgb_from_lab(lab), color.rgb_from_lab(lab[None, None])[0, 0])
+        np.testing.assert_array_equal(color.into_gamut(lab), color.into_gamut(lab[None, None])[0, 0])
+
+
 def test_greys_have_no_chroma():
     """R = G = B carries no colour, so a* = b* = 0 at every lightness (to the rounding of the published matrices)."""
     greys = np.repeat(np.arange(256, dtype="uint8")[:, None], 3, axis=1)

@@ -1,0 +1,325 @@
+"""What a server and a phone get: the pixels that the trained network gives, and nothing where that is not so.
+
+The referees are our own numpy path (colour: checked against scikit-image elsewhere), TensorFlow's session loader, the protos of
+TensorFlow Serving, and LiteRT.
+"""
+
+import base64
+import dataclasses
+import io
+import json
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import run_program
+from PIL import Image
+from skimage import data as photographs
+from tensorflow.python.tools import saved_model_cli
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from colorizer import ColorizerError, color, export, images, inference, networks, ondevice, serving
+
+TRAITS = inference.Traits(render_size=32, stride=8, gain=1.7, vividness=0.25)
+SIGNATURES = {"serving_default"} | {f"{name}{kind}" for name in ("colorize", "colorize_bytes", "predict_lab") for kind in ("", "_vivid")}
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A small U-Net whose batch norms are not the identity."""
+    network, rng = networks.build_generator((8, 16, 16, 16), seed=1), np.random.default_rng(0)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([np.abs(rng.normal(1, 0.3, weight.shape)) for weight in layer.get_weights()])
+    return network
+
+
+@pytest.fixture(scope="module")
+def reference(network):
+    return inference.of_network(inference.compiled(network), TRAITS)
+
+
+@pytest.fixture(scope="module")
+def examples():
+    pictures = photographs.chelsea()[:57, :90], photographs.astronaut()[:40, :200], photographs.coffee()[:64, :64]
+    return [images.Example(str(number), None, rgb) for number, rgb in enumerate(pictures)]
+
+
+@pytest.fixture(scope="module")
+def exported(network, examples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    rows = export.write(network, TRAITS, folder, "small", ["savedmodel", "tflite"], ["none", "float16"], examples=examples)
+    return folder, rows
+
+
+@pytest.fixture(scope="module")
+def loaded(exported):
+    return tf.saved_model.load(exported[0] / "small" / "1")
+
+
+def encoded(rgb, kind, **options):
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, format=kind, **options)
+    return file.getvalue()
+
+
+def decoded(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def steps(one, other):
+    return np.abs(np.asarray(one).astype(int) - np.asarray(other)).max()
+
+
+# ---- SavedModel -------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_of_files_comes_back_in_colour_and_bad_ones_empty(loaded, reference):
+    cat, tall = photographs.chelsea(), photographs.astronaut()[:301, :100]
+    good = [
+        encoded(cat[:57, :90], "PNG"), encoded(cat, "JPEG"), encoded(cat[:1, :1], "PNG"), encoded(cat[:3].repeat(12, axis=1), "PNG"),
+        encoded(cat[:50, :30], "BMP"), encoded(tall, "WEBP"), encoded(cat[:40, :40], "GIF"), encoded(cat[..., 0], "JPEG"),
+        encoded(tall, "WEBP", lossless=True),
+    ]  # fmt: skip
+    bad = [b"no picture", b"", good[1][:900], b"\x89PNG\r\n\x1a\n and no more", good[0][:200]]
+    batch = [item for pair in zip(good, bad + bad) for item in pair]
+    answers = loaded.signatures["serving_default"](image_bytes=tf.constant(batch))["image_bytes"].numpy()
+    assert len(answers) == len(batch)
+    for place, (source, answer) in enumerate(zip(batch, answers)):
+        if place % 2:
+            assert answer == b""
+        else:
+            picture = np.asarray(Image.open(io.BytesIO(source)).convert("RGB"))
+            assert decoded(answer).shape == picture.shape
+            assert steps(decoded(answer), inference.colorized_rgb(reference, [picture])[0]) <= 1
+
+
+def test_pictures_with_too_many_pixels_come_back_empty(network):
+    """By their headers: a server would run out of memory decoding them."""
+    small = serving.Served(network, TRAITS, max_pixels=1000).signatures()["colorize_bytes"]
+    kinds = [
+        ("PNG", {}),
+        ("JPEG", {}),
+        ("BMP", {}),
+        ("GIF", {}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("WEBP", {"exif": b"Exif\0\0II*\0\0\0"}),
+    ]
+    pictures = [photographs.chelsea()[:20, :50], photographs.chelsea()[:20, :51]]
+    batch = [encoded(rgb, kind, **options) for kind, options in kinds for rgb in pictures]
+    answers = small(tf.constant(batch))["image_bytes"].numpy()
+    assert [bool(answer) for answer in answers] == [True, False] * len(kinds)
+    for encoding in batch:
+        assert serving._pixels(tf.constant(encoding)).numpy() == np.prod(Image.open(io.BytesIO(encoding)).size)
+
+
+def test_tensors_of_any_size_and_vividness(loaded, reference):
+    signatures = loaded.signatures
+    for height, width in ((1, 1), (57, 31), (3, 500), (32, 32)):
+        rgb = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype="uint8")
+        for name, vividness, wanted in (("colorize", {}, [0.25, 0.25]), ("colorize_vivid", {"vividness": [0.0, 1.0]}, [0.0, 1.0])):
+            answer = signatures[name](image=tf.constant(rgb), **{key: tf.constant(value) for key, value in vividness.items()})["image"]
+            for one, picture, its_vividness in zip(answer, rgb, wanted):
+                assert steps(one, inference.colorized_rgb(reference, [picture], its_vividness)[0]) <= 1
+        lightness = color.lightness_from_rgb(rgb)
+        lab = signatures["predict_lab_vivid"](lightness=tf.constant(lightness), vividness=tf.constant([0.5]))["lab"].numpy()
+        np.testing.assert_allclose(lab, inference.colorized(reference, lightness, 0.5), atol=0.02)
+
+
+def test_an_empty_batch_is_an_empty_answer(loaded):
+    assert loaded.signatures["serving_default"](image_bytes=tf.constant([], tf.string))["image_bytes"].shape == [0]
+
+
+def test_it_runs_as_the_server_runs_it(exported, examples, reference):
+    """TensorFlow 1's session loader, tag `serve`, by the names of the signature's tensors."""
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        meta = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(exported[0] / "small" / "1"))
+        assert SIGNATURES <= set(meta.signature_def)
+        signature = meta.signature_def["serving_default"]
+        assert signature.method_name == "tensorflow/serving/predict"
+        batch = [encoded(examples[0].rgb, "PNG"), b"no picture"]
+        answer = session.run(signature.outputs["image_bytes"].name, {signature.inputs["image_bytes"].name: batch})
+    assert answer[1] == b""
+    assert steps(decoded(answer[0]), inference.colorized_rgb(reference, [examples[0].rgb])[0]) <= 1
+
+
+def test_saved_model_cli_shows_and_runs_it(exported, capsys, monkeypatch, tmp_path):
+    folder = str(exported[0] / "small" / "1")
+    monkeypatch.setattr(sys, "argv", ["saved_model_cli", "show", "--dir", folder, "--all"])
+    with pytest.raises(SystemExit):
+        saved_model_cli.main()
+    shown = capsys.readouterr().out
+    assert all(f"signature_def['{name}']" in shown for name in SIGNATURES)
+    np.save(tmp_path / "in.npy", photographs.chelsea()[None, :20, :30])
+    monkeypatch.setattr(
+        sys, "argv", ["saved_model_cli", "run", "--dir", folder, "--tag_set", "serve", "--signature_def", "colorize", "--inputs",
+                      f"image={tmp_path / 'in.npy'}", "--outdir", str(tmp_path)],
+    )  # fmt: skip
+    with pytest.raises(SystemExit):
+        saved_model_cli.main()
+    assert np.load(tmp_path / "image.npy").shape == (1, 20, 30, 3)
+
+
+def served(loaded, request):
+    """The answer to a PredictRequest, as a server gives it."""
+    function = loaded.signatures[request.model_spec.signature_name]
+    answer = predict_pb2.PredictResponse()
+    for key, tensor in function(**{key: tf.constant(tf.make_ndarray(proto)) for key, proto in request.inputs.items()}).items():
+        answer.outputs[key].CopyFrom(tf.make_tensor_proto(tensor.numpy()))
+    return answer
+
+
+def request_of_json(body):
+    """A PredictRequest of the REST body: rows ("instances") or columns ("inputs"), {"b64": ...} for bytes, one unnamed input bare."""
+    body = json.loads(body)
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = body.get("signature_name", "serving_default")
+
+    def plain(value):
+        if isinstance(value, dict) and set(value) == {"b64"}:
+            return base64.b64decode(value["b64"])
+        return [plain(each) for each in value] if isinstance(value, list) else value
+
+    if "instances" in body:
+        columns = {key: [plain(row[key]) for row in body["instances"]] for key in body["instances"][0]}
+    else:
+        columns = {key: plain(value) for key, value in body["inputs"].items()}
+    kinds = {"image": np.uint8, "image_bytes": object, "lightness": np.float32, "vividness": np.float32}
+    for key, value in columns.items():
+        request.inputs[key].CopyFrom(tf.make_tensor_proto(np.array(value, kinds[key])))
+    return request
+
+
+@pytest.mark.parametrize("form", ["rows", "columns"])
+def test_rest_requests_are_answered(loaded, reference, examples, form):
+    b64 = [{"b64": base64.b64encode(encoded(example.rgb, "PNG")).decode()} for example in examples[:2]]
+    vividness = [0.0, 1.0]
+    body = {
+        "rows": {"instances": [{"image_bytes": image, "vividness": value} for image, value in zip(b64, vividness)]},
+        "columns": {"inputs": {"image_bytes": b64, "vividness": vividness}},
+    }[form]
+    answer = served(loaded, request_of_json(json.dumps({"signature_name": "colorize_bytes_vivid", **body})))
+    for png, example, value in zip(tf.make_ndarray(answer.outputs["image_bytes"]), examples, vividness):
+        assert steps(decoded(png), inference.colorized_rgb(reference, [example.rgb], value)[0]) <= 1
+
+
+def test_the_warm_up_has_an_answerable_request_for_each_signature(exported, loaded):
+    path = exported[0] / "small" / "1" / "assets.extra" / "tf_serving_warmup_requests"
+    seen = set()
+    for record in tf.data.TFRecordDataset(str(path)):
+        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        assert len(served(loaded, request).outputs) == 1
+        seen.add(request.model_spec.signature_name)
+    assert seen == SIGNATURES
+
+
+# ---- TFLite -----------------------------------------------------------------------------------------------------------
+
+
+def test_transposed_convolutions_are_rewritten_exactly(network, rng):
+    x = rng.uniform(-1, 1, (2, 24, 40, 1)).astype("float32")
+    light = ondevice.lightened(network)
+    np.testing.assert_allclose(light(x), network(x), atol=1e-5)
+    assert not any(isinstance(layer, keras.layers.Conv2DTranspose) for layer in light.layers)
+
+
+def test_float32_gives_the_networks_pixels_at_any_size(exported, reference, examples):
+    path = exported[0] / "small-float32.tflite"
+    given = inference.load(path)
+    assert dataclasses.asdict(given.traits) == dataclasses.asdict(TRAITS)
+    for example in examples:
+        assert steps(inference.colorized_rgb(given, [example.rgb])[0], inference.colorized_rgb(reference, [example.rgb])[0]) <= 1
+    colorize = inference.interpreter(path).get_signature_runner("colorize")
+    for height, width in ((32, 48), (8, 8), (64, 32)):
+        rgb = photographs.chelsea()[:height, :width]
+        wanted = color.rgb_from_lab(
+            np.concatenate([color.lightness_from_rgb(rgb), reference(color.lightness_from_rgb(rgb)[None])[0, ..., 1:]], -1)
+        )
+        assert steps(colorize(image=rgb[None])["image"][0], wanted) <= 1
+
+
+def test_a_file_of_fixed_size_colours_photographs_too(network, reference, examples, tmp_path):
+    static = dataclasses.replace(TRAITS, static_size=64)
+    (tmp_path / "static.tflite").write_bytes(ondevice.convert(network, static))
+    given = inference.load(tmp_path / "static.tflite")
+    runner = inference.interpreter(tmp_path / "static.tflite").get_signature_runner("predict_lab")
+    assert runner.get_input_details()["lightness"]["shape"].tolist() == [1, 64, 64, 1]
+    wanted = inference.colorized_rgb(dataclasses.replace(reference, traits=static), [examples[0].rgb])[0]
+    assert steps(inference.colorized_rgb(given, [examples[0].rgb])[0], wanted) <= 1
+
+
+def test_a_file_says_what_it_is(exported):
+    with zipfile.ZipFile(exported[0] / "small-float16.tflite") as archive:
+        says = json.loads(archive.read(inference.TRAITS_FILE))
+    assert says["render_size"] == 32 and says["weights"] == "float16" and "lightness" in says["merging"]
+
+
+# ---- export -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_figures_are_within_the_bounds_and_written_down(exported):
+    folder, rows = exported
+    assert [row["file"] for row in rows] == ["small/1", "small-float32.tflite", "small-float16.tflite"]
+    assert [row["largest_step"] for row in rows[:2]] == [1, 1] or max(row["largest_step"] for row in rows[:2]) <= 1
+    assert 0 < rows[2]["ciede2000"] <= 0.1 and rows[2]["bytes"] < 0.9 * rows[1]["bytes"]
+    assert json.loads((folder / "export.json").read_text())["rows"] == rows
+    assert "small-float16.tflite" in (folder / "README.md").read_text()
+    assert {path.name for path in folder.iterdir()} == {"small", "small-float32.tflite", "small-float16.tflite", "export.json", "README.md"}
+
+
+def test_a_tampered_weight_makes_the_export_fail_and_leaves_nothing(network, examples, tmp_path, monkeypatch):
+    really = ondevice.lightened
+
+    def tampered(network):
+        light = really(network)
+        kernel = light.layers[1].kernel
+        kernel.assign(kernel * 1.02)
+        return light
+
+    monkeypatch.setattr(ondevice, "lightened", tampered)
+    with pytest.raises(ColorizerError, match="is not the network: pixels differ"):
+        export.write(network, TRAITS, tmp_path / "out", "small", ["savedmodel", "tflite"], ["none"], examples=examples)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_program_exports_a_run_twice_and_the_others_take_it(network, tmp_path, folder_of):
+    run = tmp_path / "run"
+    run.mkdir()
+    inference.save(run / "best.keras", network, TRAITS)
+    for version in (1, 2):
+        command = [f"--model={run}", f"--output={tmp_path / 'out'}", "--format=savedmodel", "--verify_examples=2"]
+        result = run_program(*command, script="export.py")
+        assert result.returncode == 0 and f"colorizer/{version}" in result.stdout, result.stderr
+    saved = tmp_path / "out" / "colorizer"
+    assert sorted(path.name for path in saved.iterdir()) == ["1", "2"]
+    assert inference.checksum(saved) == inference.checksum(saved / "2") == inference.checksum(saved / "1")
+    album = folder_of({"a.png": (20, 31)}, "album")
+    assert run_program(str(album), f"--model={saved}", script="colorize.py").returncode == 0
+    ours, theirs = (inference.colorized_rgb(inference.load(path), [np.asarray(Image.open(album / "a.png"))])[0] for path in (saved, run))
+    assert steps(ours, theirs) <= 1 and steps(np.asarray(Image.open(album / "a-color.png")), ours) == 0
+    judged = run_program(f"--model={saved}", f"--model={run}", "--name=saved", "--name=run", "--dataset=folder", f"--data_dir={album}",
+                         f"--output={tmp_path / 'report'}", script="evaluate.py")  # fmt: skip
+    assert judged.returncode == 0, judged.stderr
+    rows = {(row["name"], row["lightness"]): row for row in json.loads((tmp_path / "report" / "report.json").read_text())["rows"]}
+    for lightness in ("kept", "predicted"):
+        for figure, value in rows["run", lightness].items():
+            if isinstance(value, float):
+                assert rows["saved", lightness][figure] == pytest.approx(value, abs=0.01), figure
+
+
+def test_what_cannot_be_exported_is_said_in_a_line(network, tmp_path):
+    inference.save(tmp_path / "best.keras", network, TRAITS)
+    (tmp_path / "file").touch()
+    for arguments, said in [
+        ([f"--model={tmp_path}"], "--output"),
+        ([f"--model={tmp_path / 'absent'}", f"--output={tmp_path / 'out'}"], "no such model"),
+        ([f"--model={tmp_path}", f"--output={tmp_path / 'file' / 'below'}"], "cannot be written"),
+        ([f"--model={tmp_path}", f"--output={tmp_path / 'out'}", "--tflite_size=20"], "stride, 8"),
+        ([f"--model={tmp_path}", f"--output={tmp_path / 'out'}", "--name=a/b"], "not a name"),
+    ]:
+        result = run_program(*arguments, script="export.py")
+        assert result.returncode == 1 and said in result.stderr and result.stderr.count("\n") == 1, (arguments, result.stderr)
