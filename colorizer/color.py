@@ -88,22 +88,22 @@ def _linear_from_lab(lightness, a, b, xp):
     return linear
 
 
-def srgb_from_lab(lab, xp=np):
-    """Gamma-encoded sRGB, float32 0..1, of L*a*b*; colours out of gamut are mapped by `into_gamut` first."""
-    return xp.stack([_srgb_from_linear(plane, xp) for plane in _linear_in_gamut(lab, xp)], axis=-1)
+def srgb_from_lab(lab, xp=np, mapped=False):
+    """Gamma-encoded sRGB, float32 0..1, of L*a*b*; colours out of gamut are mapped by `into_gamut` first, unless they have been."""
+    return xp.stack([_srgb_from_linear(plane, xp) for plane in _linear_in_gamut(lab, xp, mapped)], axis=-1)
 
 
-def rgb_from_lab(lab, xp=np, dtype="uint8"):
+def rgb_from_lab(lab, xp=np, dtype="uint8", mapped=False):
     """8-bit (or, with dtype="uint16", 16-bit) sRGB of L*a*b*: what a person is given. [..., 3], gamut-mapped, rounded."""
     if xp is not np or dtype != "uint8":
-        return xp.array(xp.round(srgb_from_lab(lab, xp) * (65535 if dtype == "uint16" else 255)), dtype)
+        return xp.array(xp.round(srgb_from_lab(lab, xp, mapped) * (65535 if dtype == "uint16" else 255)), dtype)
     rgb = np.empty(lab.shape, "uint8")
     for channel, linear in enumerate(_linear_in_gamut(lab, np)):
         rgb[..., channel] = np.take(_UINT8_FROM_LINEAR, (linear * 65535 + 0.5).astype("uint16"))
     return rgb
 
 
-def _linear_in_gamut(lab, xp):
+def _linear_in_gamut(lab, xp, mapped=False):
     """Linear [R, G, B] within 0..1 of L*a*b* [..., 3]."""
     if len(lab.shape) == 1:  # one colour
         return [plane[0] for plane in _linear_in_gamut(lab[None], xp)]
@@ -116,7 +116,7 @@ def _linear_in_gamut(lab, xp):
             mapped = _linear_from_lab(lightness[outside], a[outside] * share, b[outside] * share, np)
             for plane, its_mapped in zip(linear, mapped):
                 plane[outside] = its_mapped
-    else:
+    elif not mapped:
         share = xp.where(_room(linear, xp) < -_GAMUT_MARGIN, _largest_share_in_gamut(lightness, a, b, xp), 1.0)
         linear = _linear_from_lab(lightness, a * share, b * share, xp)
     return [xp.clip(plane, 0, 1) for plane in linear]
@@ -130,9 +130,13 @@ def into_gamut(lab, xp=np):
     """
     lab = xp.array(lab, "float32")
     lightness, a, b = xp.clip(lab[..., 0], 0, 100), lab[..., 1], lab[..., 2]
-    outside = _room(_linear_from_lab(lightness, a, b, xp), xp) < -_GAMUT_MARGIN
-    share = xp.where(outside, _largest_share_in_gamut(lightness, a, b, xp), 1.0)
+    share = xp.where(is_outside(lab, xp), _largest_share_in_gamut(lightness, a, b, xp), 1.0)
     return xp.stack([lightness, a * share, b * share], axis=-1)
+
+
+def is_outside(lab, xp=np):
+    """Which colours sRGB cannot show: bool [...]."""
+    return _room(_linear_from_lab(xp.clip(lab[..., 0], 0, 100), lab[..., 1], lab[..., 2], xp), xp) < -_GAMUT_MARGIN
 
 
 def _largest_share_in_gamut(lightness, a, b, xp):

@@ -70,7 +70,10 @@ class Served(tf.Module):
         lightness = color.lightness_from_rgb(rgb, xp=keras.ops)
         terms, _ = self._terms(lightness, vividness)
         lab = tf.concat([lightness, rendering.guided_ab(terms, lightness)], axis=-1)
-        return color.rgb_from_lab(lab, xp=keras.ops)
+        # only the colours outside are mapped: few, and mapping is what takes the time
+        outside = tf.where(color.is_outside(lab, xp=keras.ops))
+        lab = tf.tensor_scatter_nd_update(lab, outside, color.into_gamut(tf.gather_nd(lab, outside), xp=keras.ops))
+        return color.rgb_from_lab(lab, xp=keras.ops, mapped=True)
 
     def _colorize_bytes(self, encoded, vividness):
         vividness = tf.broadcast_to(vividness, tf.shape(encoded))
