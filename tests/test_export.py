@@ -5,21 +5,26 @@ TensorFlow Serving, and LiteRT.
 """
 
 import base64
+import concurrent.futures
 import dataclasses
+import http.server
 import io
 import json
+import subprocess
 import sys
+import threading
 import zipfile
 
+import grpc
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import run_program
+from conftest import TOP, run_program
 from PIL import Image
 from skimage import data as photographs
 from tensorflow.python.tools import saved_model_cli
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
 
 from colorizer import ColorizerError, color, export, images, inference, networks, ondevice, serving
 
@@ -322,3 +327,93 @@ def test_what_cannot_be_exported_is_said_in_a_line(network, tmp_path):
     ]:
         result = run_program(*arguments, script="export.py")
         assert result.returncode == 1 and said in result.stderr and result.stderr.count("\n") == 1, (arguments, result.stderr)
+
+
+# ---- examples ---------------------------------------------------------------------------------------------------------
+
+
+class Rest(http.server.BaseHTTPRequestHandler):
+    """The REST contract of TensorFlow Serving over a SavedModel: POST /v1/models/NAME:predict, rows."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path != "/v1/models/colorizer:predict":
+            return self.answer(404, {"error": "Servable not found for request: Latest(other)"})
+        answer = served(self.server.loaded, request_of_json(body))
+        rows = [{"b64": base64.b64encode(png).decode()} for png in tf.make_ndarray(answer.outputs["image_bytes"])]
+        return self.answer(200, {"predictions": rows})
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+class Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
+    def __init__(self, loaded):
+        self.loaded = loaded
+
+    def Predict(self, request, context):
+        if request.model_spec.name != "colorizer":
+            context.abort(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(other)")
+        return served(self.loaded, request)
+
+
+@pytest.fixture(scope="module")
+def servers(loaded):
+    """{protocol: address} of a REST and a gRPC server on loopback that answer through the SavedModel."""
+    rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rest)
+    rest.loaded = loaded
+    threading.Thread(target=rest.serve_forever, daemon=True).start()
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Grpc(loaded), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield {"rest": f"127.0.0.1:{rest.server_address[1]}", "grpc": f"127.0.0.1:{port}"}
+    rest.shutdown()
+    rest.server_close()
+    server.stop(None)
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc"])
+def test_the_client_colours_a_file_through_a_server(servers, reference, tmp_path, protocol):
+    rgb = photographs.chelsea()[:50, :70]
+    Image.fromarray(rgb).save(tmp_path / "in.png")
+    (tmp_path / "text.png").write_text("no picture")
+
+    def client(*arguments):
+        return run_program(*map(str, arguments), f"--protocol={protocol}", script="examples/serving_client.py")
+
+    result = client(tmp_path / "in.png", tmp_path / "out.png", f"--address={servers[protocol]}", "--vividness=1")
+    assert result.returncode == 0, result.stderr
+    assert steps(np.asarray(Image.open(tmp_path / "out.png")), inference.colorized_rgb(reference, [rgb], 1.0)[0]) <= 1
+    for arguments, said in [
+        ((tmp_path / "in.png", tmp_path / "bad.png", f"--address={servers[protocol]}", "--model=other"), "Servable not found"),
+        ((tmp_path / "in.png", tmp_path / "bad.png", "--address=127.0.0.1:1", "--timeout=5"), "is the server running"),
+        ((tmp_path / "text.png", tmp_path / "bad.png", f"--address={servers[protocol]}"), "could not read it"),
+        ((tmp_path / "absent.png", tmp_path / "bad.png", f"--address={servers[protocol]}"), "No such file"),
+    ]:
+        result = client(*arguments)
+        assert result.returncode == 1 and said in result.stderr and not (tmp_path / "bad.png").exists(), result.stderr
+
+
+def test_the_example_for_devices_needs_no_tensorflow(exported, reference, tmp_path):
+    """Nor anything else that a device has not: LiteRT, numpy, Pillow and absl."""
+    rgb = photographs.chelsea()[:57, :90]
+    Image.fromarray(rgb).save(tmp_path / "in.png")
+    code = (
+        "import sys, runpy\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('tensorflow', 'keras', 'skimage', 'scipy', 'pyvips', 'tensorflow_datasets', 'matplotlib'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent()); sys.path.insert(0, '.')\n"
+        "runpy.run_path('examples/tflite_colorize.py', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, exported[0] / "small-float32.tflite", tmp_path / "in.png", tmp_path / "out.png"]
+    result = subprocess.run(list(map(str, command)), cwd=TOP, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert steps(np.asarray(Image.open(tmp_path / "out.png")), inference.colorized_rgb(reference, [rgb])[0]) <= 1
