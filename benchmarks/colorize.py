@@ -13,13 +13,13 @@ photographs of 0.19 megapixels, in batches of 1 and of 8.
 import argparse
 import json
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 
 import numpy as np
+from inference import peak_megabytes
 from PIL import Image
 from skimage import data
 
@@ -56,7 +56,7 @@ def measure(model, source, folder, repeats):
         frames = timed("colour", lambda photo=photo: inference.colorized_rgb(watched, photo.frames))
         photo.frames[:] = frames
         timed("encode", lambda photo=photo: photos.write(pathlib.Path(folder) / "out.jpg", photo, label={"weights": "0"}))
-    return {**best, "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    return {**best, "gib": peak_megabytes() / 2**10}
 
 
 def whole_folder(model, count, batch_size):

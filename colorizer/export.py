@@ -2,18 +2,22 @@
 
 import contextlib
 import dataclasses
+import errno
+import io
 import json
 import os
 import pathlib
 import shutil
 import statistics
+import tempfile
 import time
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from colorizer import ColorizerError, __version__, color, images, inference, metrics, ondevice, serving
+from colorizer import ColorizerError, __version__, color, images, inference, metrics, ondevice, rendering, serving
 
 # largest difference to the Keras network: of any pixel in 8-bit steps, of the mean CIEDE2000, of acc_5 in points
 BOUNDS = {
@@ -35,9 +39,10 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
     """
     output = pathlib.Path(output)
     images.check_writable(output)
-    aside = output / f".{name}.{os.getpid()}.part"
+    if "savedmodel" in formats:
+        images.check_writable(output / name)
+    aside = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=output))
     try:
-        aside.mkdir()
         rows = []
         if "savedmodel" in formats:
             _save_model(network, traits, aside / "savedmodel", examples)
@@ -49,16 +54,21 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
                 path = aside / f"{name}-{'float32' if kind == 'none' else kind}.tflite"
                 path.write_bytes(ondevice.convert(network, static, kind, seen))
                 rows.append(_row(kind, path, network, traits, examples))
-        version = _next_version(output / name)
         for row in rows:
-            row["file"] = f"{name}/{version}" if row["form"] == "savedmodel" else row["file"]
+            if row["form"] == "savedmodel":
+                row["file"] = f"{name}/{_put_version(aside / 'savedmodel', output / name)}"
+            else:
+                os.replace(aside / row["file"], output / row["file"])
         report = {"version": __version__, "command": command, "model": dataclasses.asdict(traits), "pictures": len(examples), "rows": rows}
-        _put_in_place(aside, output, name, version, report)
+        images.write_text(output / "export.json", json.dumps(report, indent=1) + "\n")
+        images.write_text(output / "README.md", _readme(name, report))
         return rows
-    except OSError as error:
-        raise ColorizerError(f"{output}: cannot be written ({error.strerror or error})") from error
+    except (OSError, tf.errors.OpError) as error:
+        raise ColorizerError(f"{output}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (output / name).rmdir()  # where nothing has come into it
 
 
 def _seen(rgb, traits):
@@ -66,21 +76,17 @@ def _seen(rgb, traits):
     return images.resized(color.lightness_from_rgb(rgb), *traits.shape_for(*rgb.shape[:2]))[None]
 
 
-def _put_in_place(aside, output, name, version, report):
-    """Each file whole; the SavedModel last, as a server may be watching its folder."""
-    for path in sorted(aside.glob("*.tflite")):
-        os.replace(path, output / path.name)
-    images.write_text(output / "export.json", json.dumps(report, indent=1) + "\n")
-    images.write_text(output / "README.md", _readme(name, version, report))
-    if (aside / "savedmodel").exists():
-        (output / name).mkdir(exist_ok=True)
-        os.rename(aside / "savedmodel", output / name / str(version))
-
-
-def _next_version(folder):
-    with contextlib.suppress(FileNotFoundError):
-        return 1 + max((int(entry) for entry in os.listdir(folder) if entry.isdecimal()), default=0)
-    return 1
+def _put_version(saved, folder):
+    """Moves a SavedModel to the next free number in a folder, which a server may be watching, and gives the number."""
+    version = 1 + max((int(entry) for entry in os.listdir(folder) if entry.isdecimal()), default=0)
+    while True:
+        try:
+            os.rename(saved, folder / str(version))
+            return version
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another export took it meanwhile
+                raise
+            version += 1
 
 
 # ---- the SavedModel ---------------------------------------------------------------------------------------------------
@@ -93,7 +99,9 @@ def _save_model(network, traits, folder, examples):
     extra = folder / "assets.extra"
     extra.mkdir()
     (extra / inference.TRAITS_FILE).write_text(json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
-    rgb = examples[0].rgb if examples else np.full((traits.render_size, traits.render_size, 3), 128, "uint8")
+    side = traits.render_size
+    picture = images.from_array(examples[0].rgb) if examples else images.from_array(np.full((side, side, 3), 128, "uint8"))
+    rgb = np.asarray(picture.resize((side, side)))
     inputs = {
         "image": rgb[None], "image_bytes": np.array([images.encoded(rgb, "JPEG")[0]], object), "vividness": np.array([1], "float32"),
         "lightness": color.lightness_from_rgb(rgb)[None],
@@ -114,23 +122,23 @@ def _save_model(network, traits, folder, examples):
 def _row(form, path, network, traits, examples):
     """The figures of a file beside the Keras network's. Raises ColorizerError beyond BOUNDS.
 
-    Both ways of using it: its lab_at_render_size or predict_lab within our own full-size colouring, and its own `colorize`.
+    Every way of using it: the network alone within our own full-size colouring, and its signatures, of which those of a SavedModel
+    take any picture, those of a .tflite file one of the network's size.
     """
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     row = {"form": form, "file": path.name, "bytes": sum(file.stat().st_size for file in files)}
     if not examples:
         return row
-    given, colorize = inference.load(path), _colorize_of(path)
+    given, signatures = inference.load(path), _signatures(path)
     reference = dataclasses.replace(inference.of_network(inference.compiled(network), traits), traits=given.traits)
     steps, differences, accuracies = [], [], []
     for example in examples:
         small = images.from_array(example.rgb).resize(given.traits.shape_for(*example.rgb.shape[:2])[::-1])
         its_own = example.rgb if form == "savedmodel" else np.asarray(small)
-        for rgb, answer in (
-            (example.rgb, inference.colorized_rgb(given, [example.rgb])[0]),
-            (its_own, colorize(image=its_own[None])["image"][0]),
-        ):
-            wanted = inference.colorized_rgb(reference, [rgb])[0]
+        answers = [(example.rgb, None, inference.colorized_rgb(given, [example.rgb])[0])]
+        answers += [(its_own, vividness, answer(its_own, vividness)) for answer, vividness in signatures]
+        for rgb, vividness, answer in answers:
+            wanted = inference.colorized_rgb(reference, [rgb], vividness)[0]
             truth, *labs = (color.lab_from_rgb(each) for each in (rgb, wanted, answer))
             steps.append(np.abs(wanted.astype(int) - np.asarray(answer)))
             differences.append(color.ciede2000(*labs).mean())
@@ -151,12 +159,32 @@ def _row(form, path, network, traits, examples):
     return row
 
 
-def _colorize_of(path):
-    """The signature `colorize` of a file."""
-    if path.is_dir():
-        loaded = tf.saved_model.load(path)
-        return lambda image: {"image": loaded.signatures["colorize"](image=tf.constant(image))["image"].numpy()}
-    return inference.interpreter(path).get_signature_runner("colorize")
+def _signatures(path):
+    """[(function of (uint8 [H, W, 3], vividness) -> the same in colour, the vividness to ask for, None: the file's own)] of a file."""
+    if path.is_file():
+        run = inference.interpreter(path).get_signature_runner("colorize")
+        return [(lambda rgb, _: run(image=rgb[None])["image"][0], None)]
+    signatures = tf.saved_model.load(path).signatures
+
+    def ask(name, key, value, vividness):
+        function = signatures[name if vividness is None else f"{name}_vivid"]
+        more = {} if vividness is None else {"vividness": tf.constant([vividness], tf.float32)}
+        (answer,) = function(**{key: value}, **more).values()
+        return answer.numpy()[0]
+
+    def of_tensors(rgb, vividness):
+        return ask("colorize", "image", tf.constant(rgb[None]), vividness)
+
+    def of_bytes(rgb, vividness):
+        png = ask("colorize_bytes", "image_bytes", tf.constant([images.encoded(rgb, "PNG")[0]]), vividness)
+        return np.asarray(Image.open(io.BytesIO(png)))
+
+    def of_lightness(rgb, vividness):
+        lightness = color.lightness_from_rgb(rgb)
+        lab = ask("predict_lab", "lightness", tf.constant(lightness[None]), vividness)
+        return color.rgb_from_lab(rendering.with_lightness(lab, lightness))
+
+    return [(function, vividness) for function in (of_tensors, of_bytes, of_lightness) for vividness in (None, 1.0)]
 
 
 def _latency(path, threads, runs=10):
@@ -196,7 +224,7 @@ def table(rows, separator="  "):
     ]
 
 
-def _readme(name, version, report):
+def _readme(name, report):
     lines = table(report["rows"], " | ")
     dashes = " | ".join("-" * len(cell) for cell in lines[0].split(" | "))
     return f"""# {name}

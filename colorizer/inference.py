@@ -224,10 +224,13 @@ def load(path):
 
 
 def network_of(path):
-    """The Keras network of a run folder or a .keras file, in float32."""
+    """The Keras network of a run folder or a .keras file, in float32. Raises ColorizerError of other forms."""
     import keras
 
-    return in_float32(keras.models.load_model(_found(path)[0], compile=False))
+    found = _found(path)[0]
+    if found.is_dir() or _is_tflite(found):
+        raise ColorizerError(f"{path}: an exported model; name the run folder or the .keras file that it was made of")
+    return in_float32(keras.models.load_model(found, compile=False))
 
 
 def compiled(network):
@@ -313,7 +316,7 @@ def _found(path):
                 saved = json.loads(archive.read(TRAITS_FILE))
         return path, Traits(**{field.name: saved[field.name] for field in dataclasses.fields(Traits) if field.name in saved})
     except FileNotFoundError as error:
-        raise ColorizerError(f"{path}: no such model") from error
+        raise ColorizerError(f"{path}: {'a model of another program' if path.exists() else 'no such model'}") from error
     except (KeyError, TypeError) as error:
         raise ColorizerError(f"{path}: a model of another program (it has no whole {TRAITS_FILE})") from error
     except zipfile.BadZipFile as error:

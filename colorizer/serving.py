@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from colorizer import color, rendering
+from colorizer import color, inference, rendering
 
 MAX_PIXELS = 2**25  # of a picture in a request: what is larger comes back empty
 
@@ -17,8 +17,8 @@ class Served(tf.Module):
     """A network with its signatures. Those ending in _vivid take `vividness`, one or one for each picture; the others the model's own.
 
     colorize: uint8 sRGB [B, H, W, 3] -> the same in colour. colorize_bytes: encoded pictures of any and different sizes -> PNG, each
-    of its own size; b"" where one cannot be read or is over `max_pixels`. predict_lab: lightness [B, H, W, 1] -> Lab [B, H, W, 3], the
-    network's own lightness. Any height and width.
+    of its own size; b"" where one cannot be read or is over `max_pixels`, which the tensors of the others may have together.
+    predict_lab: lightness [B, H, W, 1] -> Lab [B, H, W, 3], the network's own lightness. Any height and width.
     """
 
     def __init__(self, network, traits, max_pixels=MAX_PIXELS):
@@ -53,27 +53,53 @@ class Served(tf.Module):
         return rendering.vivid(lab, vividness[:, None, None, None], self._traits.gain, xp=keras.ops)
 
     def _terms(self, lightness, vividness):
-        """guided_terms() at the pictures' size, and the network's own lightness: [B, H, W, 4], [B, H, W, 1]."""
+        """guided_terms() at the pictures' size, and the network's own lightness: [B, H, W, 5].
+
+        A few pictures at a time: however small they are, the network sees each at its render size.
+        """
         height, width = tf.shape(lightness)[1], tf.shape(lightness)[2]
+        vividness = tf.broadcast_to(vividness, tf.shape(lightness)[:1])
         shape = rendering.render_shape(height, width, self._traits.render_size, self._traits.stride, xp=keras.ops)
-        seen = _resized(lightness, shape, "bilinear")
-        lab = self.lab_at_render_size(seen, vividness)
-        terms = rendering.guided_terms(seen, lab[..., 1:], xp=keras.ops)
-        enlarged = _resized(tf.concat([terms, lab[..., :1]], axis=-1), (height, width), "bicubic")
-        return enlarged[..., :4], enlarged[..., 4:]
+        at_once = tf.maximum(1, inference.RENDER_PIXELS // (shape[0] * shape[1]))
+        starts = tf.range(0, tf.shape(lightness)[0], at_once)
+
+        def terms_of(number, parts):
+            some = slice(starts[number], starts[number] + at_once)
+            seen = _resized(lightness[some], shape, "bilinear")
+            lab = self.lab_at_render_size(seen, vividness[some])
+            terms = rendering.guided_terms(seen, lab[..., 1:], xp=keras.ops)
+            enlarged = _resized(tf.concat([terms, lab[..., :1]], axis=-1), (height, width), "bicubic")
+            return number + 1, parts.write(number, enlarged)
+
+        parts = tf.TensorArray(tf.float32, size=tf.size(starts), infer_shape=False, element_shape=[None, None, None, 5])
+        _, parts = tf.while_loop(lambda number, _: number < tf.size(starts), terms_of, (0, parts), parallel_iterations=1)
+        return parts.concat()
 
     def _predict_lab(self, lightness, vividness):
-        terms, own_lightness = self._terms(lightness, vividness)
-        return tf.concat([own_lightness, rendering.guided_ab(terms, lightness)], axis=-1)
+        def lab():
+            terms = self._terms(lightness, vividness)
+            return tf.concat([terms[..., 4:], rendering.guided_ab(terms[..., :4], lightness)], axis=-1)
+
+        return self._of_pictures(lightness, lab, tf.float32)
 
     def _colorize(self, rgb, vividness):
-        lightness = color.lightness_from_rgb(rgb, xp=keras.ops)
-        terms, _ = self._terms(lightness, vividness)
-        lab = tf.concat([lightness, rendering.guided_ab(terms, lightness)], axis=-1)
-        # only the colours outside are mapped: few, and mapping is what takes the time
-        outside = tf.where(color.is_outside(lab, xp=keras.ops))
-        lab = tf.tensor_scatter_nd_update(lab, outside, color.into_gamut(tf.gather_nd(lab, outside), xp=keras.ops))
-        return color.rgb_from_lab(lab, xp=keras.ops, mapped=True)
+        def coloured():
+            lightness = color.lightness_from_rgb(rgb, xp=keras.ops)
+            lab = tf.concat([lightness, rendering.guided_ab(self._terms(lightness, vividness)[..., :4], lightness)], axis=-1)
+            # only the colours outside are mapped: few, and mapping is what takes the time
+            outside = tf.where(color.is_outside(lab, xp=keras.ops))
+            lab = tf.tensor_scatter_nd_update(lab, outside, color.into_gamut(tf.gather_nd(lab, outside), xp=keras.ops))
+            return color.rgb_from_lab(lab, xp=keras.ops, mapped=True)
+
+        return self._of_pictures(rgb, coloured, tf.uint8)
+
+    def _of_pictures(self, given, work, kind):
+        """work(), or without pictures an empty answer [B, H, W, 3]. Fails where the pictures have too many pixels together."""
+        shape = tf.shape(given, out_type=tf.int64)
+        pixels = tf.reduce_prod(shape[:3])
+        with tf.control_dependencies([tf.debugging.assert_less_equal(pixels, tf.constant(self._max_pixels, tf.int64), "too many pixels")]):
+            pixels = tf.identity(pixels)
+        return tf.cond(pixels > 0, work, lambda: tf.zeros(tf.concat([shape[:3], [3]], axis=0), kind))
 
     def _colorize_bytes(self, encoded, vividness):
         vividness = tf.broadcast_to(vividness, tf.shape(encoded))
@@ -90,15 +116,19 @@ class Served(tf.Module):
 
     def _decoded(self, encoded):
         """uint8 [H, W, 3] of an encoded picture. Fails where it cannot be read or has too many pixels."""
+        encoded = tf.cond(_starts(encoded, b"GIF8"), lambda: _first_frame_of_gif(encoded), lambda: encoded)
         pixels = _pixels(encoded)
         most = tf.constant(self._max_pixels, tf.int64)
         with tf.control_dependencies([tf.debugging.assert_positive(pixels), tf.debugging.assert_less_equal(pixels, most)]):
             encoded = tf.identity(encoded)
-        rgb = tf.cond(
-            tf.strings.substr(encoded, 0, 2) == b"\xff\xd8",
-            # as Pillow decodes it
-            lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
-            lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+        rgb = tf.case(
+            [
+                # as Pillow decodes it
+                (_starts(encoded, b"\xff\xd8"), lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")),
+                # which does not leave out the alpha of a WebP file by itself
+                (_has_webp_alpha(encoded), lambda: tf.io.decode_image(encoded, channels=4, expand_animations=False)[..., :3]),
+            ],
+            default=lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
         )
         return tf.ensure_shape(rgb, [None, None, 3])
 
@@ -108,13 +138,25 @@ def _resized(channels, shape, kind):
     return tf.image.resize(channels, shape, kind, antialias=True)
 
 
-def _pixels(encoded):
-    """Pixels of an encoded picture by its header, int64; 0 of what is no picture. Decoding would take the memory before it says."""
+def _starts(encoded, magic):
+    return tf.strings.substr(encoded, 0, len(magic)) == magic
 
-    def number(place, count, big=False):
-        digits = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, place, count), tf.uint8), tf.int64)
-        order = range(count - 1, -1, -1) if big else range(count)
-        return tf.reduce_sum(digits * tf.constant([256**power for power in order], tf.int64))
+
+def _number(encoded, place, count, big=False):
+    """An int64 of `count` bytes, the least first unless `big`."""
+    digits = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, place, count), tf.uint8), tf.int64)
+    order = range(count - 1, -1, -1) if big else range(count)
+    return tf.reduce_sum(digits * tf.constant([256**power for power in order], tf.int64))
+
+
+def _pixels(encoded):
+    """Pixels of an encoded picture by its header, int64; 0 of what is no picture. Decoding would take the memory before it says.
+
+    0 as well of BMP files with palettes, of which TensorFlow gives the indices.
+    """
+
+    def number(*place):
+        return _number(encoded, *place)
 
     def jpeg():
         return tf.reduce_prod(tf.cast(tf.io.extract_jpeg_shape(encoded, tf.int32)[:2], tf.int64))
@@ -129,16 +171,70 @@ def _pixels(encoded):
             default=lambda: (number(26, 2) % 2**14) * (number(28, 2) % 2**14),
         )
 
-    def starts(magic):
-        return tf.strings.substr(encoded, 0, len(magic)) == magic
+    def bmp():
+        height = tf.minimum(number(22, 4), 2**32 - number(22, 4))  # negative where the top row is first
+        return tf.where(number(28, 2) >= 24, number(18, 4) * height, tf.constant(0, tf.int64))
 
     return tf.case(
         [
-            (starts(b"\xff\xd8"), jpeg),
-            (starts(b"\x89PNG"), lambda: number(16, 4, big=True) * number(20, 4, big=True)),
-            (starts(b"GIF8"), lambda: number(6, 2) * number(8, 2)),
-            (starts(b"BM"), lambda: number(18, 4) * tf.minimum(number(22, 4), 2**32 - number(22, 4))),  # a negative height: top first
-            (starts(b"RIFF"), webp),
+            (_starts(encoded, b"\xff\xd8"), jpeg),
+            (_starts(encoded, b"\x89PNG"), lambda: number(16, 4, True) * number(20, 4, True)),
+            (_starts(encoded, b"GIF8"), lambda: number(6, 2) * number(8, 2)),
+            (_starts(encoded, b"BM"), bmp),
+            (_starts(encoded, b"RIFF"), webp),
         ],
         default=lambda: tf.constant(0, tf.int64),
     )
+
+
+def _has_webp_alpha(encoded):
+    kind = tf.strings.substr(encoded, 12, 4)
+
+    def flag():
+        extended = kind == b"VP8X"
+        return tf.cond(extended, lambda: _number(encoded, 20, 1) // 16 % 2, lambda: _number(encoded, 21, 4) // 2**28 % 2) > 0
+
+    return tf.cond(_starts(encoded, b"RIFF") & ((kind == b"VP8X") | (kind == b"VP8L")), flag, lambda: False)
+
+
+def _first_frame_of_gif(encoded):
+    """The file up to the end of its first frame, b"" where that does not fill the screen.
+
+    TensorFlow would decode all frames, and as large as the largest one says it is, whatever the header says of the screen.
+    """
+    # zeros behind it: what is read beyond the end ends the walk
+    code = tf.pad(tf.cast(tf.io.decode_raw(encoded, tf.uint8), tf.int32), [[0, 32]])
+    length = tf.size(code) - 32
+
+    def table(flags):  # bytes of a colour table
+        return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
+
+    outside, extension, frame, end = range(4)
+
+    def step(place, state, descriptor):
+        byte = code[place]
+        image = (state == outside) & (byte == 0x2C)
+        further = tf.case(
+            [
+                (image, lambda: 11 + table(code[tf.minimum(place + 9, length)])),
+                ((state == outside) & (byte == 0x21), lambda: 2),
+                (state == outside, lambda: length),  # the trailer, or no GIF
+            ],
+            default=lambda: byte + 1,  # a block of data
+        )
+        after = tf.case(
+            [
+                (image, lambda: frame),
+                (state == outside, lambda: extension),
+                (byte > 0, lambda: state),
+                (state == frame, lambda: end),
+            ],
+            default=lambda: outside,
+        )
+        return place + further, after, tf.where(image, place, descriptor)
+
+    place, state, descriptor = tf.while_loop(
+        lambda place, state, _: (state != end) & (place < length), step, (13 + table(code[10]), outside, 0), parallel_iterations=1
+    )
+    fills = tf.reduce_all(code[6:10] == code[descriptor + 5 : descriptor + 9])
+    return tf.where((state == end) & fills, tf.strings.substr(encoded, 0, place) + b";", b"")

@@ -31,7 +31,7 @@ def over_rest(address, model, image_bytes, vividness, timeout):
         if answer.ok:
             return base64.b64decode(said["predictions"][0]["b64"])
         reason = said["error"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, IndexError):
         reason = f"HTTP {answer.status_code}: no answer of TensorFlow Serving"
     sys.exit(f"{url}: {reason}")
 
@@ -55,7 +55,7 @@ def over_grpc(address, model, image_bytes, vividness, timeout):
             answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=timeout)
         except grpc.RpcError as error:
             sys.exit(f"{address}: {error.details()} ({error.code().name}); is the server running, and 8500 its gRPC port?")
-    return answer.outputs["image_bytes"].string_val[0]
+    return tf.make_ndarray(answer.outputs["image_bytes"])[0]
 
 
 def main():

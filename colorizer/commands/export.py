@@ -8,6 +8,7 @@ Ends with a table, also in export.json and README.md there. A file that differs 
 export fail, and nothing is left behind.
 """
 
+import dataclasses
 import itertools
 import os
 import shlex
@@ -45,7 +46,7 @@ def main():
 def _export():
     if FLAGS.model is None or FLAGS.output is None:
         raise ColorizerError("name the run's --model and the --output folder")
-    if not FLAGS.name or "/" in FLAGS.name or FLAGS.name.startswith("."):
+    if not FLAGS.name or "/" in FLAGS.name or FLAGS.name.startswith(".") or FLAGS.name in ("README.md", "export.json"):
         raise ColorizerError(f"--name={FLAGS.name}: not a name for a file")
     from colorizer import images, inference
 
@@ -61,13 +62,12 @@ def _export():
         network = inference.network_of(model)
         calibration, examples = [], []
         if "int8" in FLAGS.quantize and "tflite" in FLAGS.format:
-            calibration = list(dataset.pictures(judged_on, "train", FLAGS.calibration_examples).read())
+            calibration = _first(dataset.pictures(judged_on, "train"), FLAGS.calibration_examples)
         if FLAGS.verify:
-            held_out = dataset.pictures(judged_on, "test", FLAGS.verify_examples, seen_in_training=True)
-            examples = list(itertools.islice(held_out.read(), FLAGS.verify_examples))
+            examples = _first(dataset.pictures(judged_on, "test", seen_in_training=FLAGS.data_dir is None), FLAGS.verify_examples)
         rows = export.write(
-            network, traits, output, FLAGS.name, FLAGS.format, FLAGS.quantize, FLAGS.tflite_size, calibration, examples,
-            shlex.join(["export.py", *sys.argv[1:]]),
+            network, traits, output, FLAGS.name, set(FLAGS.format), list(dict.fromkeys(FLAGS.quantize)), FLAGS.tflite_size, calibration,
+            examples, shlex.join(["export.py", *sys.argv[1:]]),
         )  # fmt: skip
     print("\n".join(export.table(rows)))
     if not FLAGS.verify:
@@ -75,8 +75,19 @@ def _export():
     print(f"\nwritten to {output}: {', '.join(row['file'] for row in rows)}, export.json, README.md")
 
 
+def _first(pictures, count):
+    found = list(itertools.islice(pictures.read(), count))
+    if not found:
+        raise ColorizerError("none of the pictures to calibrate or verify with can be read: name others with --dataset, --data_dir")
+    return found
+
+
 def _judged_on(trained_on):
     """The Config of the pictures to try the files on."""
-    if FLAGS.dataset is None and trained_on:
-        return trained_on if FLAGS.data_dir is None else config.resolve("paper", trained_on.dataset, "gan", {"data_dir": FLAGS.data_dir})
+    if trained_on and FLAGS.dataset in (None, trained_on.dataset):
+        return (
+            trained_on
+            if FLAGS.data_dir is None
+            else dataclasses.replace(trained_on, data_dir=os.path.abspath(os.path.expanduser(FLAGS.data_dir)))
+        )
     return config.resolve("paper", FLAGS.dataset or "sample", "gan", {} if FLAGS.data_dir is None else {"data_dir": FLAGS.data_dir})
