@@ -140,12 +140,11 @@ def _recoloured(rgb, lightness, terms, pool):
     """rgb with its `lightness` and the colours of guided_ab()'s `terms` [h, w, 4]."""
     coloured = np.empty_like(rgb)
     widened = np.moveaxis(images.resized(terms, terms.shape[0], rgb.shape[1], bicubic=True), -1, 0)
-    # to the full height as a product with what resizing makes of the identity: several times as fast, and strip by strip
     identity = np.eye(terms.shape[0], dtype="float32")[..., None]
-    heightening = images.resized(identity, rgb.shape[0], terms.shape[0], bicubic=True)[..., 0]
 
     def colour(strip):
-        weights = heightening[strip]
+        # to the full height as a product with what resizing makes of the identity: several times as fast, and strip by strip
+        weights = images.resized(identity, rgb.shape[0], terms.shape[0], bicubic=True, rows=(strip.start, strip.stop))[..., 0]
         used = np.flatnonzero(weights.any(axis=0))
         used = slice(used[0], used[-1] + 1)
         ab = rendering.guided_ab(np.moveaxis(np.matmul(weights[:, used], widened[:, used]), 0, -1), lightness[strip])

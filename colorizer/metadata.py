@@ -8,11 +8,11 @@ import xml.etree.ElementTree as xml
 from xml.sax.saxutils import quoteattr
 
 from absl import logging
-from PIL import ExifTags, Image, TiffImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
 
 from colorizer import __version__
 
-MOST_XMP_IN_JPEG = 65_502  # of one segment
+MOST_XMP_IN_JPEG = 65_502  # of one segment; EXIF has a few bytes more
 
 # ---- XMP --------------------------------------------------------------------------------------------------------------
 
@@ -88,11 +88,14 @@ def exif_of(picture):
     for pointer in _SUB_IFDS:
         if values := found.get_ifd(pointer):
             kept[pointer] = dict(values)
+    if kept and len(kept.tobytes()) > MOST_XMP_IN_JPEG and ExifTags.IFD.Exif in kept:
+        logging.warning("%s: the camera's own part of its EXIF is not kept: more than 64 KB", picture.filename)
+        kept[ExifTags.IFD.Exif].pop(ExifTags.Base.MakerNote, None)
     return kept.tobytes() if kept else b""
 
 
 def add_exif_to_tiff(file, blob):
-    """Puts EXIF, as JPEG files have it, into an open TIFF file of one page as libvips writes them: no BigTIFF file.
+    """Puts EXIF, as JPEG files have it, into an open TIFF file of one page. Raises ValueError for BigTIFF files.
 
     The first directory is written anew at the file's end, with the entries that it had and those of EXIF; the header leads to it.
     """
@@ -100,9 +103,15 @@ def add_exif_to_tiff(file, blob):
     exif.load(bytes(blob))
     file.seek(0)
     order = "<" if file.read(2) == b"II" else ">"
+    if struct.unpack(order + "H", file.read(2))[0] != 42:
+        raise ValueError("a TIFF file of over 4 GB")
     added = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0" if order == "<" else b"MM\0*\0\0\0\0")
     for tag in _DESCRIPTIVE & exif.keys():
-        added[tag] = exif[tag]
+        if isinstance(exif[tag], str):
+            added.tagtype[tag] = TiffTags.ASCII
+            added[tag] = exif[tag].encode("latin-1", "replace")  # the bytes that were read: Pillow takes them for Latin-1
+        else:
+            added[tag] = exif[tag]
     for pointer in _SUB_IFDS:
         if values := exif.get_ifd(pointer):
             added[pointer] = dict(values)
@@ -129,6 +138,12 @@ def _entries(file, place, order):
 # ---- IPTC -------------------------------------------------------------------------------------------------------------
 
 _PHOTOSHOP, _RESOURCE = b"Photoshop 3.0\0", b"8BIM\x04\x04\0\0"
+
+
+def iptc_of_tiff(picture):
+    """The IPTC records of an open TIFF image of Pillow, or None."""
+    blob = picture.tag_v2._tagdata.get(TiffImagePlugin.IPTC_NAA_CHUNK)
+    return raw_iptc(blob) if blob else None
 
 
 def raw_iptc(blob):

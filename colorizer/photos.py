@@ -15,7 +15,7 @@ import threading
 import numpy as np
 import pyvips
 from absl import logging
-from PIL import Image, ImageCms, ImageSequence, PngImagePlugin, TiffImagePlugin
+from PIL import ExifTags, Image, ImageCms, ImageSequence, PngImagePlugin, TiffImagePlugin
 
 from colorizer import ColorizerError, images, metadata
 
@@ -72,6 +72,8 @@ def read(path, max_pixels=300_000_000):
             return _read_by_pillow(path, max_pixels)
         return _read_by_vips(path, descriptor, max_pixels)
     except pyvips.Error as error:
+        if pixels(path) < 2**27:  # within Pillow's limit. libvips has one place for the reasons of all threads, and mixes them up
+            images.read_rgb(path)
         raise ColorizerError(f"{path}: cannot be read ({_reason(error)})") from error
     finally:
         os.close(descriptor)
@@ -117,7 +119,9 @@ def _is_for_pillow(path):
         return _format(path) is None
     try:
         with _opened(path) as picture:
-            return picture.mode in ("YCbCr", "LAB") or (picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1)
+            if picture.format == "PNG":
+                return getattr(picture, "n_frames", 1) > 1
+            return any(page.mode in ("YCbCr", "LAB") for page in ImageSequence.Iterator(picture))
     except Exception:  # of broken files Pillow raises nearly everything; libvips then says what is wrong
         return False
 
@@ -137,8 +141,10 @@ def _read_by_vips(path, descriptor, max_pixels):
     else:
         _check_pixels(path, first.width * first.height * pages, max_pixels)
         whole = _arrays(path, opened(n=-1) if pages > 1 else first.autorot())
-        # an animation's frames lie one below the other
+        # an animation's frames lie one below the other, so that it cannot be turned as a whole
         frames, alphas = (np.split(part, pages) if part is not None else [None] for part in whole)
+        if pages > 1 and "orientation" in first.get_fields():
+            frames, alphas = ([_turned(frame, first.get("orientation")) for frame in part] for part in (frames, alphas))
     fields = {name: (first.get_typeof(name), first.get(name)) for name in first.get_fields() if not _NOT_METADATA.fullmatch(name)}
     if _format(path) == "tiff":
         with contextlib.suppress(Exception), _opened(path) as picture:  # broken EXIF is no reason to fail
@@ -165,6 +171,15 @@ def _arrays(path, picture):
     picture = _in_srgb(path, picture)
     pixels = picture.numpy()
     return pixels[..., :3], pixels[..., 3:4].copy() if picture.hasalpha() else None
+
+
+def _turned(pixels, orientation):
+    """An array [H, W, C], or None, turned as EXIF's orientation says."""
+    if pixels is None:
+        return None
+    picture = pyvips.Image.new_from_array(np.ascontiguousarray(pixels)).copy()
+    picture.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    return np.atleast_3d(picture.autorot().numpy())
 
 
 def _alphas(frames, alphas):
@@ -234,6 +249,7 @@ def _read_by_pillow(path, max_pixels):
     with images.readable(path), _opened(path) as picture:
         _check_pixels(path, picture.width * picture.height * getattr(picture, "n_frames", 1), max_pixels)
         info, exif, arrays, delays = picture.info, metadata.exif_of(picture), [], []
+        iptc = metadata.iptc_of_tiff(picture) if picture.format == "TIFF" else None
         for frame in ImageSequence.Iterator(picture):
             try:
                 arrays.append(images.array_of(frame))
@@ -248,7 +264,7 @@ def _read_by_pillow(path, max_pixels):
         fields |= {"delay": (pyvips.GValue.array_int_type, delays), "loop": (pyvips.GValue.gint_type, info.get("loop", 0))}
     if dots_an_inch := info.get("dpi"):
         fields |= {"xres": float(dots_an_inch[0]) / 25.4, "yres": float(dots_an_inch[1]) / 25.4}
-    return Photo(path, frames, _alphas(frames, [array[..., 3:].copy() if array.shape[2] == 4 else None for array in whole]), fields)
+    return Photo(path, frames, _alphas(frames, [array[..., 3:].copy() if array.shape[2] == 4 else None for array in whole]), fields, iptc)
 
 
 def suffix_of(path, format="same"):
@@ -317,7 +333,8 @@ def write(path, photo, quality=95, label=None):
                 metadata.add_xmp_to_gif(file, fields["xmp-data"][1])
         except pyvips.Error as error:
             file.flush()
-            raise ColorizerError(f"{path}: cannot be written ({_reason(error)}); is the disk full?") from error
+            full = "; is the disk full?" if "write" in _reason(error) else ""
+            raise ColorizerError(f"{path}: cannot be written ({_reason(error)}){full}") from error
 
 
 def _write_tiff(file, photo):
@@ -328,8 +345,11 @@ def _write_tiff(file, photo):
         for page, frame in enumerate(photo.frames)
     ]
     _assembled(pages[0], "tiff").write_to_target(pyvips.Target.new_to_descriptor(file.fileno()), ".tif", **options)
-    if "exif-data" in photo.metadata and not options["bigtiff"]:
-        metadata.add_exif_to_tiff(file, photo.metadata["exif-data"][1])
+    if "exif-data" in photo.metadata:
+        try:
+            metadata.add_exif_to_tiff(file, photo.metadata["exif-data"][1])
+        except Exception as error:  # of broken EXIF Pillow raises nearly everything
+            logging.warning("%s: its EXIF cannot be kept (%s)", photo.path, error)
     for page in pages[1:]:
         file.seek(0)
         with TiffImagePlugin.AppendingTiffWriter(file) as whole:
@@ -344,11 +364,19 @@ def _write_animated_png(file, photo):
     text = PngImagePlugin.PngInfo()
     if "xmp-data" in photo.metadata:
         text.add_itxt("XML:com.adobe.xmp", bytes(photo.metadata["xmp-data"][1]).decode(errors="replace"))
+    exif = Image.Exif()
+    if "exif-data" in photo.metadata:
+        exif.load(bytes(photo.metadata["exif-data"][1]))
+        exif[ExifTags.Base.Orientation] = 1  # it is upright now
     first.save(
         file, format="PNG", save_all=True, append_images=rest, duration=photo.metadata["delay"][1],
-        loop=photo.metadata.get("loop", (None, 0))[1], pnginfo=text, exif=bytes(photo.metadata.get("exif-data", (None, b""))[1]),
+        loop=photo.metadata.get("loop", (None, 0))[1], pnginfo=text, exif=exif, dpi=_dots_an_inch(photo),
         icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
     )  # fmt: skip
+
+
+def _dots_an_inch(photo):
+    return tuple(25.4 * photo.metadata.get(side, 72 / 25.4) for side in ("xres", "yres"))
 
 
 def _assembled(photo, format):
@@ -358,7 +386,9 @@ def _assembled(photo, format):
         stacked = [np.concatenate(pair, axis=2) for pair in zip(photo.frames, photo.alphas)]
     whole = np.concatenate(stacked)
     if whole.dtype == np.uint16 and format not in ("png", "tiff"):
-        whole = ((whole.astype("uint32") + 128) // 257).astype("uint8")
+        deep, whole = whole, np.empty(whole.shape, "uint8")
+        for row in range(0, len(deep), 256):  # some at a time: the sums need twice the memory of the picture
+            whole[row : row + 256] = (deep[row : row + 256].astype("uint32") + 128) // 257
     picture = pyvips.Image.new_from_array(whole, interpretation="rgb16" if whole.dtype == np.uint16 else "srgb")
     fields = dict(photo.metadata)
     if "xres" in fields:

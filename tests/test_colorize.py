@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 
 import keras
@@ -314,6 +315,57 @@ def test_where_the_colours_go(folder_of, tmp_path, monkeypatch):
     assert [os.fspath(job.target) for job in plan("a.png")] == ["a-color.png"]
     (album / "a.png").rename(album / "scan.jpg")  # a PNG by its content
     assert [os.fspath(job.target) for job in plan("scan.jpg")] == ["scan-color.png"]
+
+
+def test_inputs_that_are_named_are_never_dropped_or_written_over(folder_of):
+    album = folder_of({"b.png": (8, 8), "b-color.png": (8, 8), "a.jpg": (8, 8), "a-color.tif": (8, 8)}, "album")
+    jobs = plan(album / "b.png", album / "b-color.png", "--overwrite")
+    assert len(jobs) == 2 and "over an input" in jobs[0].error
+    assert {job.source.name for job in plan(album)} == {"b.png", "a.jpg", "a-color.tif"}  # which no program has coloured
+
+
+def test_an_output_folder_among_the_inputs_is_no_input(folder_of):
+    album = folder_of({"a.png": (8, 8), "colored/a.png": (8, 8)}, "album")
+    for arguments in ((album / "a.png", album / "colored"), (album / "**/*.png",)):
+        (job,) = plan(*arguments, f"--output={album / 'colored'}")
+        assert job.source == album / "a.png" and job.error is None
+
+
+def test_large_files_are_read_and_written_while_the_network_works(tmp_path, monkeypatch):
+    """Of what is being read, coloured and written at one time there is never too much, and always more than one."""
+    busy, most, together = set(), [0], [0]
+
+    class Slow:
+        pixels = staticmethod(lambda source: 24_000_000)
+        suffix_of = staticmethod(lambda source, format: ".png")
+
+        @staticmethod
+        def read(source, max_pixels):
+            return Slow.work(source.name, "read")
+
+        @staticmethod
+        def write(target, photo, quality, label):
+            return Slow.work(target.name, "write")
+
+        @staticmethod
+        def work(name, kind):
+            busy.add(kind)
+            most[0] = max(most[0], len(busy))
+            time.sleep(0.05)
+            busy.discard(kind)
+            return program_photos.Photo(name, [np.zeros((2, 2, 3), "uint8")])
+
+    def coloured(photographs):
+        together[0] += bool(busy)
+        time.sleep(0.05)
+        return photographs
+
+    program.FLAGS.unparse_flags()
+    program.FLAGS(["colorize"])
+    jobs = [program.Job(tmp_path / f"{number}.png", tmp_path / "out" / f"{number}.png") for number in range(8)]
+    records = list(program._in_turn(jobs, Slow, coloured, None))
+    assert [record["input"] for record in records] == [str(job.source) for job in jobs] and all(record["ok"] for record in records)
+    assert together[0] and most[0] == 2
 
 
 def test_what_cannot_be_planned_fails_alone(folder_of, tmp_path):

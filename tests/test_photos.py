@@ -245,6 +245,33 @@ def test_an_animated_png_comes_and_goes_whole(tmp_path, rng, suffix):
         np.testing.assert_array_equal(np.concatenate([again.frames, again.alphas], axis=-1), pictures)
 
 
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_an_animation_is_turned_once(tmp_path, rng, suffix):
+    frames = [Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype="uint8")) for _ in range(2)]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source, target = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    frames[0].save(source, save_all=True, append_images=frames[1:], exif=exif, lossless=True, duration=100)
+    photos.write(target, photos.read(source))
+    for found in (photos.read(source), photos.read(target)):
+        for frame, picture in zip(found.frames, frames, strict=True):
+            np.testing.assert_array_equal(frame, np.rot90(np.asarray(picture), -1))
+
+
+def test_names_with_accents_stay_in_tiff(tmp_path, rgb):
+    exif = Image.Exif()
+    exif[0x013B] = "André".encode()
+    Image.fromarray(rgb).save(tmp_path / "a.jpg", exif=exif)
+    photos.write(tmp_path / "b.tif", photos.read(tmp_path / "a.jpg"))
+    assert "André".encode() in (tmp_path / "b.tif").read_bytes()
+
+
+def test_broken_exif_costs_no_picture(tmp_path, rgb, caplog):
+    fields = {"exif-data": (pyvips.GValue.blob_type, b"Exif\0\0II*\0\x08\0\0\0\xff\xff\1\1")}
+    photos.write(tmp_path / "a.tif", photos.Photo(tmp_path / "a", [rgb], None, fields))
+    np.testing.assert_array_equal(vips_rgb(tmp_path / "a.tif"), rgb)
+
+
 @pytest.mark.parametrize("source_suffix", ["jpg", "tif", "png", "webp"])
 @pytest.mark.parametrize("target_suffix", ["jpg", "tif", "png", "webp"])
 def test_exif_stays_in_every_format(tmp_path, rgb, source_suffix, target_suffix):

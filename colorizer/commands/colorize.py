@@ -54,7 +54,7 @@ flags.DEFINE_string("status", None, "A file for a line of JSON for each input: i
                     " seconds.", **_HERE)  # fmt: skip
 
 
-IN_FLIGHT_PIXELS = 2**26  # of the files that are read, coloured and written at one time, where there is more than one
+IN_FLIGHT_PIXELS = 2**27  # of the files that are read, coloured and written at one time, where there is more than one
 
 
 class Job(typing.NamedTuple):
@@ -84,11 +84,11 @@ def _colorize(inputs):
     jobs = _jobs(inputs)
     if FLAGS.output:
         images.check_writable(os.path.expanduser(FLAGS.output))
+    with commands.without_native_notes():
+        colorizer = inference.load(model)
+    if label:
+        label["vividness"] = colorizer.traits.vividness if FLAGS.vividness is None else FLAGS.vividness
     with _status_file({job.source for job in jobs} | {job.target for job in jobs}) as status:
-        with commands.without_native_notes():
-            colorizer = inference.load(model)
-        if label:
-            label["vividness"] = colorizer.traits.vividness if FLAGS.vividness is None else FLAGS.vividness
 
         def coloured(befores):
             frames = [frame for photo in befores for frame in photo.frames]
@@ -131,10 +131,15 @@ def _in_turn(jobs, photos, coloured, label):
                     break
                 in_flight[job] = pixels
                 coming.append((waiting.popleft(), None if done else pool.submit(read, job)))
-            going += _begun([coming.popleft() for _ in range(min(len(coming), FLAGS.batch_size))], coloured, write, pool)
-            while going and (len(going) > FLAGS.batch_size or not coming):
+            batch = [coming.popleft()] if coming else []
+            while coming and len(batch) < FLAGS.batch_size and (coming[0][1] is None or coming[0][1].done()):
+                batch.append(coming.popleft())
+            going += _begun(batch, coloured, write, pool)
+            while going and (_is_written(*going[0]) or len(going) > FLAGS.batch_size or not coming):
                 del in_flight[going[0][0]]
                 yield _ended(*going.popleft())
+                if waiting and not coming:
+                    break  # there is room to read again
 
 
 def _timed(run):
@@ -167,6 +172,10 @@ def _coloured_apart(photographs, coloured):
         return {job: after for one in photographs.items() for job, after in _coloured_apart(dict([one]), coloured).items()}
 
 
+def _is_written(_job, _size, _seconds, writing, _error):
+    return writing is None or writing.done()
+
+
 def _ended(job, size, seconds, writing, error):
     """The record of a job, after its file has been written."""
     if writing is not None:
@@ -193,18 +202,24 @@ def _said(job, error):
 
 def _jobs(inputs):
     """The Jobs of the arguments, each input once, in order; what is not there, or would collide, with its error."""
-    found = {}  # a source's absolute path -> (source, its path below the folder that was named)
+    found = {}  # a source's absolute path -> (source, its path below the folder that was named, whether it was named itself)
     missing = []
     for argument in filter(None, inputs):
         files = _found(argument)
-        for source, below in files or []:
-            found.setdefault(os.path.abspath(source), (source, below))
+        for source, below, named in files or []:
+            found.setdefault(os.path.abspath(source), (source, below, named))
         if not files:
             nothing = "no pictures" + ("" if FLAGS.recursive else " (--recursive looks into its folders)")
             missing.append(Job(pathlib.Path(argument), None, f"{argument}: {'no such file' if files is None else nothing}"))
-    if FLAGS.output is None:  # outputs of an earlier run, which lie beside their inputs, are no inputs
-        stems = {(source.parent, source.stem) for source, _ in found.values()}
-        found = {place: its for place, its in found.items() if not _is_output(its[0], stems)}
+    # outputs of an earlier run, which lie among their inputs, are no inputs, unless they are named
+    targets = collections.defaultdict(set)
+    for source, below, _ in found.values():
+        targets[os.path.abspath(_target(source, below))].add(source)
+    stems = {(source.parent, source.stem) for source, _, _ in found.values()}
+    found = {
+        place: (source, below) for place, (source, below, named) in found.items()
+        if named or not (targets.get(place, set()) - {source} or (FLAGS.output is None and _is_output(source, stems)))
+    }  # fmt: skip
     real_sources = {os.path.realpath(source) for source, _ in found.values()}
     jobs, targets = [], {}
     for source, below in found.values():
@@ -219,7 +234,7 @@ def _jobs(inputs):
 
 
 def _found(argument):
-    """[(file, its path below the folder that was named)] of a file, a folder or a glob; None where there is nothing."""
+    """[(file, its path below the folder that was named, whether it is what was named)] of a file, a folder or a glob, or None."""
     from colorizer import images
 
     path = pathlib.Path(os.path.expanduser(argument))
@@ -228,15 +243,20 @@ def _found(argument):
         files = [file for file in images.find(path) if FLAGS.recursive or file.parent == path]
         # an output folder within the input's
         files = [file for file in files if not (output and output != path.resolve() and output in file.resolve().parents)]
-        return [(file, file.relative_to(path)) for file in files]
+        return [(file, file.relative_to(path), False) for file in files]
     if os.path.lexists(path):
-        return [(path, pathlib.Path(path.name))]
+        return [(path, pathlib.Path(path.name), True)]
     files = [pathlib.Path(file) for file in sorted(glob.glob(os.fspath(path), recursive=True)) if not os.path.isdir(file)]
-    return [(file, pathlib.Path(file.name)) for file in files] or None
+    return [(file, pathlib.Path(file.name), False) for file in files] or None
 
 
 def _is_output(source, stems):
-    return source.stem.endswith("-color") and (source.parent, source.stem.removesuffix("-color")) in stems
+    """Whether a picture beside its input has been coloured by this program, in whatever format."""
+    if not source.stem.endswith("-color") or (source.parent, source.stem.removesuffix("-color")) not in stems:
+        return False
+    with contextlib.suppress(OSError):
+        return source.is_file() and b"compositeWithTrainedAlgorithmicMedia" in source.read_bytes()
+    return False
 
 
 def _target(source, below):
@@ -255,14 +275,15 @@ def _status_file(pictures):
         yield None
         return
     path = os.path.expanduser(FLAGS.status)
+    if os.path.realpath(path) in {os.path.realpath(picture) for picture in pictures if picture}:
+        raise ColorizerError(f"--status={FLAGS.status}: a picture of this run")
     try:
-        if os.path.realpath(path) in {os.path.realpath(picture) for picture in pictures if picture}:
-            raise ColorizerError(f"--status={FLAGS.status}: a picture of this run")
         if os.path.isfile(path) and os.path.getsize(path):
             with open(path, "rb") as file:
                 if file.read(1) != b"{":
                     raise ColorizerError(f"--status={FLAGS.status}: exists, and is no status of an earlier run")
-        with open(path, "w", encoding="utf-8", errors="replace") as file:
-            yield file
+        status = open(path, "w", encoding="utf-8", errors="replace")  # noqa: SIM115, closed below
     except OSError as error:
         raise ColorizerError(f"--status={FLAGS.status}: cannot be written ({error.strerror})") from error
+    with status:
+        yield status
