@@ -174,9 +174,8 @@ def colorize(model, picture, vividness=None, render_size=None, guided=True):
 
 def save(path, generator, traits):
     """Writes a .keras file, in float32, that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
-    bare = in_float32(generator)
     with images.replacing(path) as aside:
-        bare.save(aside)
+        in_float32(generator).save(aside)
         with zipfile.ZipFile(aside, "a") as archive:
             archive.writestr(TRAITS_FILE, json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
 
@@ -191,7 +190,8 @@ def in_float32(network):
     def clone(layer):
         return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
 
-    copy = keras.models.clone_model(network, clone_function=clone)
+    bare = keras.Model(network.input, network.output, name=network.name)
+    copy = keras.models.clone_model(bare, clone_function=clone)
     copy.set_weights(network.get_weights())
     return copy
 

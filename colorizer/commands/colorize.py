@@ -30,7 +30,9 @@ FLAGS = flags.FlagValues()
 _HERE = dict(flag_values=FLAGS)
 
 flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
-flags.DEFINE_string("model", None, "A run folder (its best.keras), a .keras or a .tflite file. Required: no weights ship yet.", **_HERE)
+flags.DEFINE_string(
+    "model", None, "A run folder (its best.keras), a .keras or .tflite file, a SavedModel. Required: no weights ship yet.", **_HERE
+)
 flags.DEFINE_string("output", None, "A folder, made where absent: a file keeps its name there, a folder's contents lie as they lay."
                     " Unset: NAME-color.EXT beside the input.", **_HERE)  # fmt: skip
 flags.DEFINE_bool("recursive", False, "Colour what lies in folders of folders, too.", **_HERE)
@@ -86,6 +88,8 @@ def _colorize(inputs):
         images.check_writable(os.path.expanduser(FLAGS.output))
     with commands.without_native_notes():
         colorizer = inference.load(model)
+    if FLAGS.render_size and colorizer.traits.static_size:
+        raise ColorizerError(f"--render_size={FLAGS.render_size}: {model} takes {colorizer.traits.static_size} pixels and nothing else")
     if label:
         label["vividness"] = colorizer.traits.vividness if FLAGS.vividness is None else FLAGS.vividness
     with _status_file({job.source for job in jobs} | {job.target for job in jobs}) as status:
