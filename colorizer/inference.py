@@ -218,7 +218,7 @@ def load(path):
     if path.is_dir():
         return Colorizer(_predictor_of_saved_model(path), traits)
     if _is_tflite(path):
-        return Colorizer(_predictor_of_tflite(path), traits)
+        return Colorizer(_predictor_of_tflite(path, traits), traits)
     return of_network(compiled(network_of(path)), traits)
 
 
@@ -270,9 +270,11 @@ def interpreter(path, threads=None):
         raise ColorizerError(f"{path}: not a .tflite file of this program ({str(error).splitlines()[0]})") from error
 
 
-def _predictor_of_tflite(path):
+def _predictor_of_tflite(path, traits):
     """Its signature `predict_lab`: (lightness [1, H, W, 1], vividness) -> lab [1, H, W, 3], CIE units."""
     run = interpreter(path).get_signature_runner("predict_lab")
+    side = traits.static_size or traits.stride
+    run(lightness=np.zeros((1, side, side, 1), "float32"), vividness=np.float32(0))  # what LiteRT has to say it says now
     lock = threading.Lock()  # an interpreter holds the pictures that it works on
 
     def predict_lab(lightness, vividness):

@@ -295,6 +295,11 @@ def test_a_file_of_fixed_size_colours_photographs_too(network, reference, exampl
     assert runner.get_input_details()["lightness"]["shape"].tolist() == [1, 64, 64, 1]
     wanted = inference.colorized_rgb(dataclasses.replace(reference, traits=static), [examples[0].rgb])[0]
     assert steps(inference.colorized_rgb(given, [examples[0].rgb])[0], wanted) <= 1
+    Image.fromarray(examples[0].rgb).save(tmp_path / "a.png")
+    result = run_program(str(tmp_path / "a.png"), f"--model={tmp_path / 'static.tflite'}", "--render_size=32", script="colorize.py")
+    assert result.returncode == 1 and "64 pixels and nothing else" in result.stderr
+    result = run_program(str(tmp_path / "a.png"), f"--model={tmp_path / 'static.tflite'}", script="colorize.py")
+    assert result.returncode == 0 and result.stderr == ""
 
 
 def test_a_file_says_what_it_is(exported):
@@ -339,7 +344,7 @@ def test_a_signature_that_differs_makes_the_export_fail(network, examples, tmp_p
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_the_program_exports_a_run_twice_and_the_others_take_it(network, tmp_path, folder_of):
+def test_the_program_exports_a_run_twice_and_the_others_take_it(network, exported, tmp_path, folder_of):
     run = tmp_path / "run"
     run.mkdir()
     inference.save(run / "best.keras", network, TRAITS)
@@ -354,13 +359,14 @@ def test_the_program_exports_a_run_twice_and_the_others_take_it(network, tmp_pat
     assert run_program(str(album), f"--model={saved}", script="colorize.py").returncode == 0
     ours, theirs = (inference.colorized_rgb(inference.load(path), [np.asarray(Image.open(album / "a.png"))])[0] for path in (saved, run))
     assert steps(ours, theirs) <= 1 and steps(np.asarray(Image.open(album / "a-color.png")), ours) == 0
-    judged = run_program(f"--model={saved}", f"--model={run}", "--name=saved", "--name=run", "--dataset=folder", f"--data_dir={album}",
-                         f"--output={tmp_path / 'report'}", script="evaluate.py")  # fmt: skip
+    models = {"run": run, "saved": saved, "tflite": exported[0] / "small-float32.tflite"}
+    judged = run_program(*(f"--model={path}" for path in models.values()), *(f"--name={name}" for name in models), "--dataset=folder",
+                         f"--data_dir={album}", f"--output={tmp_path / 'report'}", script="evaluate.py")  # fmt: skip
     assert judged.returncode == 0, judged.stderr
     rows = {row["name"]: row for row in json.loads((tmp_path / "report" / "report.json").read_text())["rows"]}
     for figure, value in rows["run"].items():
         if isinstance(value, float):
-            assert rows["saved"][figure] == pytest.approx(value, abs=0.01), figure
+            assert [rows[name][figure] for name in ("saved", "tflite")] == pytest.approx([value] * 2, abs=0.01), figure
 
 
 def test_what_cannot_be_exported_is_said_in_a_line(network, exported, tmp_path):
