@@ -1,6 +1,7 @@
 """One process for all tests: importing TensorFlow takes longer than most of them."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 from PIL import Image
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start jobs in the background deaf to it
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
