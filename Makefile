@@ -16,7 +16,7 @@ train: install
 
 test: install
 	# the longest files first, so that both processes end together
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_training.py tests/test_processes.py tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_training.py tests/test_export.py tests/test_processes.py tests
 
 lint: install
 	$(BIN)/ruff check .
