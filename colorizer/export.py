@@ -63,6 +63,9 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
         images.write_text(output / "export.json", json.dumps(report, indent=1) + "\n")
         images.write_text(output / "README.md", _readme(name, report))
         return rows
+    except RuntimeError as error:  # LiteRT's, of a file that was just made
+        reason = str(error).splitlines()[0]
+        raise ColorizerError(f"{name}: a file made of it does not run ({reason}); nothing was exported") from error
     except (OSError, tf.errors.OpError) as error:
         raise ColorizerError(f"{output}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
     finally:

@@ -332,8 +332,18 @@ def test_a_tampered_weight_makes_the_export_fail_and_leaves_nothing(network, exa
 
     monkeypatch.setattr(ondevice, "lightened", tampered)
     with pytest.raises(ColorizerError, match="is not the network: pixels differ"):
-        export.write(network, TRAITS, tmp_path / "out", "small", ["tflite"], ["none"], examples=examples[:1])
+        export.write(network, TRAITS, tmp_path / "out", "small", ["savedmodel", "tflite"], ["none"], examples=examples[:1])
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:[\\s\\S]*tf.lite.Interpreter is deprecated:UserWarning")  # the converter uses it itself
+def test_int8_within_its_bound_or_not_at_all(network, examples, tmp_path):
+    """Whichever it is, in a line."""
+    try:
+        (row,) = export.write(network, TRAITS, tmp_path / "out", "small", ["tflite"], ["int8"], 0, examples, examples[:1])
+        assert row["ciede2000"] <= 1.0
+    except ColorizerError as error:
+        assert "nothing was exported" in str(error) and list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_signature_that_differs_makes_the_export_fail(network, examples, tmp_path, monkeypatch):
