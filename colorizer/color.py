@@ -21,8 +21,10 @@ _LAB_OFFSET = np.array([-16, 0, 0], "float32")
 # above float32's rounding, so that what came from sRGB stays as it is, and far below an 8-bit step
 _GAMUT_MARGIN = 1e-4
 
-_SCALE = np.array([1 / 50, 1 / 110, 1 / 110], "float32")
-_OFFSET = np.array([-1, 0, 0], "float32")
+AB_SCALE = 110
+# of L*, a*, b*, and the a*, b* of a second answer
+_SCALE = np.array([1 / 50] + 4 * [1 / AB_SCALE], "float32")
+_OFFSET = np.array([-1] + 4 * [0], "float32")
 
 
 # Each curve is a power above its knee and a line below. Both parts are evaluated at values clipped to their own side and added:
@@ -161,12 +163,13 @@ def _room(linear, xp):
 
 def scale(lab):
     """L*a*b* in CIE units -> the networks' range: L*/50 - 1, a*/110, b*/110 (as the authors' code)."""
-    return lab * _SCALE + _OFFSET
+    return lab * _SCALE[: lab.shape[-1]] + _OFFSET[: lab.shape[-1]]
 
 
 def unscale(scaled_lab):
-    """The inverse of `scale`."""
-    return (scaled_lab - _OFFSET) / _SCALE
+    """The inverse of `scale`; also of a network with two answers, [..., 5]: L*, a*, b*, a*, b*."""
+    channels = scaled_lab.shape[-1]
+    return (scaled_lab - _OFFSET[:channels]) / _SCALE[:channels]
 
 
 def ciede2000(lab, other_lab, xp=np):

@@ -11,7 +11,7 @@ import os
 from colorizer import ColorizerError
 
 DATASETS = ("sample", "cifar10", "places365", "folder")
-MODELS = ("gan", "unet")
+MODELS = ("gan", "unet", "lite0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Config:
     skip_grey: bool = True  # leave grey images out of training, as the authors' code does
     flip: bool = True  # random horizontal flips, as the authors' code does
     smallest_crop: float = 0.5  # folder, sample: a training crop's side, at least this share of the short side
+    repeats: str = ""  # folder: "faces=3,places=1": how often an epoch has the training pictures in a folder of that name
+    aged: float = 0.0  # share of the training pictures whose lightness is that of an old photograph (aging.py)
 
     # networks (3.1, 3.2)
     model: str = "gan"
@@ -36,16 +38,29 @@ class Config:
     dropout: float = 0.5  # the generator's only noise (3.2)
     dropout_units: int = 2  # on that many decoding units, the innermost first
 
+    # the network with two answers (networks.build_lite0, dial.py)
+    pretrained: bool = True  # its encoder begins with ImageNet features
+    frozen_blocks: int = 5  # of the encoder, the first ones: they stay as they are
+    attention_heads: int = 4
+    bins: int = 128  # colours of the vivid answer's distribution
+    render_size: int = 0  # short side at which the network sees a picture afterwards; 0: image_size
+    vividness: float = 0.0  # default of the trained model
+
     # costs (2.2, 3.3)
     generator_cost: str = "non_saturating"  # Eq. 5; "saturating": Eq. 1
     l1_weight: float = 100.0  # lambda of Eq. 7
     real_label: float = 0.9  # one-sided label smoothing; 1: none
+    bins_weight: float = 1.0  # of the cross-entropy of the bins
 
     # training (3.3)
     epochs: int = 200
     batch_size: int = 128
     steps_per_epoch: int = 0  # 0: as many whole batches as there are examples
     learning_rate: float = 2e-4  # Adam, both networks
+    encoder_rate: float = 0.25  # the pretrained encoder's learning rate, as a share of that
+    weight_decay: float = 0.0  # decoupled (Loshchilov and Hutter 2019)
+    averaging: float = 0.0  # exponential moving average of the weights, its momentum (Polyak and Juditsky 1992); 0: none
+    schedule: str = "plateau"  # "cosine": a linear warm-up over a fiftieth of all steps, then half a cosine (Loshchilov and Hutter 2017)
     beta1: float = 0.5
     plateau_factor: float = 0.1  # both rates are multiplied by it when the watched L1 has stopped falling
     plateau_patience: int = 10  # epochs without a fall
@@ -75,12 +90,23 @@ def paper(dataset, model):
     return Config(dataset=dataset, model=model, recipe="paper", **by_dataset[dataset])
 
 
-RECIPES = {"paper": paper}
+def photo(dataset, model):
+    """Photographs on two CPU cores, from ImageNet features: two answers, and the dial between them. Its sources are in networks.py
+    and dial.py; docs/photographs.md has what each part is worth."""
+    return Config(
+        dataset=dataset, model=model, recipe="photo", image_size=128, batch_size=32, epochs=24, steps_per_epoch=500, smallest_crop=0.6,
+        aged=0.3, render_size=192, vividness=0.5, learning_rate=1e-3, beta1=0.9, weight_decay=0.02, averaging=0.998, schedule="cosine",
+    )  # fmt: skip
+
+
+RECIPES = {"paper": paper, "photo": photo}
+MODELS_OF = {"paper": ("gan", "unet"), "photo": ("lite0",)}  # the first is the default
 
 _CHOICES = {
     "dataset": DATASETS,
     "model": MODELS,
     "recipe": tuple(RECIPES),
+    "schedule": ("plateau", "cosine"),
     "generator_cost": ("non_saturating", "saturating"),
     "strategy": ("auto", "one_device", "mirrored"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16", "auto"),
@@ -91,17 +117,23 @@ _RANGES = {
     "smallest_crop": (0.01, 1), "width": (1, 1024), "dropout": (0, 0.99), "dropout_units": (0, 16), "l1_weight": (0, None),
     "real_label": (0.5, 1), "epochs": (1, None), "batch_size": (1, None), "steps_per_epoch": (0, None),
     "learning_rate": (1e-9, 10), "beta1": (0, 0.9999), "plateau_factor": (1e-4, 1), "plateau_patience": (1, None),
-    "plateau_threshold": (0, 1), "seed": (0, 4_000_000), "checkpoint_minutes": (0, None),
+    "plateau_threshold": (0, 1), "aged": (0, 1), "frozen_blocks": (0, 16), "attention_heads": (0, 16), "bins": (2, 1024),
+    "render_size": (0, 4096), "vividness": (0, 1), "bins_weight": (0, None), "encoder_rate": (0, 10), "weight_decay": (0, 1),
+    "averaging": (0, 0.99999), "seed": (0, 4_000_000), "checkpoint_minutes": (0, None),
 }  # fmt: skip
 
 
 def resolve(recipe, dataset, model, overrides):
-    """The recipe's Config with `overrides` (field -> value) applied and checked.
+    """The recipe's Config with `overrides` (field -> value) applied and checked; model: None for the recipe's own.
 
     Raises ColorizerError where a value has the wrong type or makes no sense.
     """
-    for field, value in (("recipe", recipe), ("dataset", dataset), ("model", model)):
+    for field, value in (("recipe", recipe), ("dataset", dataset)):
         _check(field, value)
+    model = model or MODELS_OF[recipe][0]
+    _check("model", model)
+    if model not in MODELS_OF[recipe]:
+        raise ColorizerError(f"model={model}: the recipe {recipe} is for {' and '.join(MODELS_OF[recipe])}")
     config = dataclasses.replace(RECIPES[recipe](dataset, model), **overrides)
     if config.data_dir:  # a run must find its data from any folder
         config = dataclasses.replace(config, data_dir=os.path.abspath(os.path.expanduser(config.data_dir)))
@@ -109,6 +141,8 @@ def resolve(recipe, dataset, model, overrides):
         _check(field.name, getattr(config, field.name))
     if config.image_size % 16:
         raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 16, the stride of the smallest U-Net")
+    if config.model == "lite0" and config.image_size % 32:
+        raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 32, the stride of {config.model}")
     if config.dataset == "cifar10" and config.image_size != 32:
         raise ColorizerError(f"image_size={config.image_size}: the images of cifar10 are 32 pixels wide")
     if config.dataset == "sample" and config.data_dir:

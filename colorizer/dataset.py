@@ -22,7 +22,7 @@ import tensorflow as tf
 import tqdm
 from absl import logging
 
-from colorizer import ColorizerError, color, images
+from colorizer import ColorizerError, aging, color, images
 
 SAMPLE_TRAINING = ("astronaut.png", "coffee.png", "motorcycle_left.png")
 SAMPLE_HELD_OUT = ("chelsea.png", "rocket.jpg")
@@ -31,6 +31,7 @@ CIFAR10_PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"  # where TFDS downl
 PLACES365_PAGE = "http://data.csail.mit.edu/places/places365/train_256_places365standard.tar"
 PARTS_OF_FOLDER = ("train", "val", "validation", "test")
 MEDIAN_PICTURES = 4096  # of folder and places365: the median colour is that of the first ones, or of their first 64 megapixels
+AGING = 2**40  # apart from the numbers of examples, so that aging and cropping draw from different keys
 SHUFFLE_BUFFER = 8192  # places365: encoded pictures, about 30 KB each
 
 
@@ -85,7 +86,15 @@ def steps_per_epoch(config, data):
 def training_batches(config, data, epoch, steps, skip=0):
     """Batches `skip`, ... `steps` - 1 of an epoch, shuffled and augmented."""
     examples = data.train.shuffled(config.seed, epoch, steps * config.batch_size, skip * config.batch_size)
-    return _lab_batches(examples, config.batch_size).prefetch(tf.data.AUTOTUNE)
+    if not config.aged:
+        return _lab_batches(examples, config.batch_size).prefetch(tf.data.AUTOTUNE)
+
+    def aged_pair(step, rgb):
+        key = tf.random.experimental.stateless_fold_in(tf.constant([config.seed, epoch], tf.int64), tf.cast(step, tf.int64) + AGING)
+        return color.scale(color.lightness_from_rgb(aging.aged(rgb, key, config.aged), xp=keras.ops)), _scaled_pair(rgb)[1]
+
+    batches = examples.batch(config.batch_size).enumerate(skip)
+    return batches.map(aged_pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(split, batch_size):
@@ -495,8 +504,27 @@ def _folder(config):
             raise ColorizerError(
                 f"{top}: all {grey} training pictures are grey, so there is no colour to learn (--set skip_grey=false keeps them)"
             )
+    files[0] = _repeated(files[0], top, config.repeats)
     listing = b"\n".join(os.fsencode(file.path.relative_to(top)) + b" %d" % file.size for part in files if part for file in part)
     return Data(*(part and _split_of_files(part, config) for part in files), lambda: grey, f"{zlib.crc32(listing):08x}")
+
+
+def _repeated(files, top, repeats):
+    """The files, those in the folders that `repeats` names ("faces=3,places=1") that many times. Raises ColorizerError."""
+    times = {}
+    for entry in filter(None, repeats.split(",")):
+        name, equals, number = entry.partition("=")
+        if not equals or not number.isdecimal():
+            raise ColorizerError(f"repeats={repeats}: write folder=number,folder=number")
+        times[name] = int(number)
+    unknown = times.keys() - {name for file in files for name in file.path.relative_to(top).parts[:-1]}
+    if unknown:
+        raise ColorizerError(f"repeats={repeats}: no training pictures in a folder named {', '.join(sorted(unknown))}")
+
+    def times_of(file):
+        return math.prod(times.get(name, 1) for name in file.path.relative_to(top).parts[:-1])
+
+    return [file for file in files for _ in range(times_of(file))]
 
 
 def _parts_of_folder(top):

@@ -174,26 +174,12 @@ def colorize(model, picture, vividness=None, render_size=None, guided=True):
 
 def save(path, generator, traits):
     """Writes a .keras file, in float32, that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
+    from colorizer import networks
+
     with images.replacing(path) as aside:
-        in_float32(generator).save(aside)
+        networks.in_float32(generator).save(aside)
         with zipfile.ZipFile(aside, "a") as archive:
             archive.writestr(TRAITS_FILE, json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
-
-
-def in_float32(network):
-    """A copy of a Keras network, without what it was compiled with, that computes in float32 whatever it was trained in.
-
-    In bfloat16 its answers are up to six units of a*, b* off, and other on each kind of processor.
-    """
-    import keras
-
-    def clone(layer):
-        return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
-
-    bare = keras.Model(network.input, network.output, name=network.name)
-    copy = keras.models.clone_model(bare, clone_function=clone)
-    copy.set_weights(network.get_weights())
-    return copy
 
 
 def trained_on(path):
@@ -226,10 +212,12 @@ def network_of(path):
     """The Keras network of a run folder or a .keras file, in float32. Raises ColorizerError of other forms."""
     import keras
 
+    from colorizer import networks
+
     found = _found(path)[0]
     if found.is_dir() or _is_tflite(found):
         raise ColorizerError(f"{path}: an exported model; name the run folder or the .keras file that it was made of")
-    return in_float32(keras.models.load_model(found, compile=False))
+    return networks.in_float32(keras.models.load_model(found, compile=False))
 
 
 def compiled(network):

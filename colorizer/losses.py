@@ -30,6 +30,18 @@ def saturating_cost(fake_logits):
     return -ops.mean(ops.softplus(fake_logits))
 
 
+def distance_cost(ab, predicted_ab):
+    """Mean Euclidean distance of colours [..., 2] in CIE units, smooth where it is 0 (Charbonnier et al. 1994, epsilon 1 unit)."""
+    return ops.mean(ops.sqrt(ops.sum(ops.square(predicted_ab - ab), axis=-1) + 1))
+
+
+def bins_cost(ab, logits, palette_ab):
+    """Cross-entropy [...] of the bin whose colour in `palette_ab` [Q, 2] is nearest to `ab` [..., 2], against logits [..., Q]."""
+    # the square of ab itself is the same for all bins
+    nearest = ops.argmin(ops.sum(ops.square(palette_ab), axis=-1) - 2 * ops.matmul(ab, ops.transpose(palette_ab)), axis=-1)
+    return ops.mean(ops.sparse_categorical_crossentropy(nearest, logits, from_logits=True))
+
+
 ADVERSARIAL_COSTS = {"non_saturating": non_saturating_cost, "saturating": saturating_cost}
 
 

@@ -1,10 +1,10 @@
-"""The paper's networks (3.1, 3.2, Fig. 2), as functional Keras models. Nothing here but Keras.
+"""The paper's networks (3.1, 3.2, Fig. 2), and one with two answers, as functional Keras models. Nothing here but Keras.
 
-Both are fully convolutional: height and width are unknown until they run, and must be multiples of `stride_of(widths)`.
-Inputs and outputs are scaled: lightness [B, H, W, 1] and Lab [B, H, W, 3] in -1..1 (color.scale).
+All are fully convolutional: height and width are unknown until they run, and must be multiples of `stride_of(widths)`, or of
+LITE0_STRIDE. Inputs and outputs are scaled: lightness [B, H, W, 1] and Lab [B, H, W, 3] in -1..1 (color.scale).
 """
 
-from keras import Input, Model, initializers, layers
+from keras import Input, Model, initializers, layers, models
 
 
 def unit_widths(image_size, width=64):
@@ -76,6 +76,115 @@ def build_discriminator(width=64, seed=0, synchronized=False):
         x = layers.LeakyReLU(0.2, name=f"judge{i + 1}_relu")(x)
     x = layers.Conv2D(1, 4, padding="same", kernel_initializer=_he(seeds), name="patch")(x)
     return Model([lightness, scaled_lab], layers.Activation("linear", dtype="float32", name="logits")(x), name="discriminator")
+
+
+# EfficientNet-Lite0 (Tan and Le 2019; Liu 2020) to its last block: kernel, stride, expansion, channels, repeats
+LITE0_BLOCKS = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+LITE0_STRIDE = 32
+HEADS_STRIDE = 4  # a*b* need no finer: the way back to the picture's size is guided by its lightness
+
+
+def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0):
+    """Scaled lightness [B, H, W, 1] -> [scaled ab [B, H/4, W/4, 2], logits of `bins` colours [B, H/4, W/4, bins]].
+
+    The encoder is EfficientNet-Lite0, whose batch norm is part of its convolutions (pretrained.lite0_weights gives its weights).
+    The decoder goes back up to a quarter of the size through the encoder's features; at a sixteenth every place attends to all
+    others, so that far parts of one thing agree.
+
+    Args:
+      widths: channels of the decoder at strides 32, 16, 8, 4.
+      heads: of the attention; 0: none.
+      seed: of initialisation.
+    """
+    seeds = iter(range(1000 * seed, 1000 * seed + 999))
+    lightness = Input((None, None, 1), name="lightness")
+    x = layers.Conv2D(32, 3, strides=2, padding="same", kernel_initializer=_he(seeds), name="stem")(lightness)
+    x = layers.ReLU(6.0, name="stem_relu")(x)
+    features, number = {}, 0
+    stride = 2
+    for kernel, first_stride, expansion, width, repeats in LITE0_BLOCKS:
+        if first_stride == 2:
+            features[stride] = x
+        for repeat in range(repeats):
+            strides = first_stride if repeat == 0 else 1
+            x = _inverted_residual(x, kernel, strides, expansion, width, f"block{number}", seeds)
+            stride, number = stride * strides, number + 1
+    for width, stride in zip(widths, (32, 16, 8, 4)):
+        if stride < LITE0_STRIDE:
+            x = layers.UpSampling2D(2, name=f"up{stride}")(x)
+            x = layers.Concatenate(name=f"skip{stride}")([x, features[stride]])
+        x = layers.Conv2D(width, 3, padding="same", use_bias=False, kernel_initializer=_he(seeds), name=f"decode{stride}")(x)
+        x = layers.BatchNormalization(name=f"decode{stride}_norm")(x)
+        if stride == LITE0_STRIDE:  # what the whole picture is
+            whole = layers.GlobalAveragePooling2D(keepdims=True, name="whole")(x)
+            x = layers.Add(name="with_whole")([x, layers.Conv2D(width, 1, kernel_initializer=_he(seeds), name="whole_dense")(whole)])
+        x = layers.ReLU(name=f"decode{stride}_relu")(x)
+        if stride == 16 and heads:
+            attended = layers.LayerNormalization(name="attend_norm")(x)
+            attended = layers.MultiHeadAttention(heads, width // heads, attention_axes=(1, 2), seed=next(seeds), name="attend")(
+                attended, attended
+            )
+            x = layers.Add(name="attended")([x, attended])
+    outputs = []
+    for name, channels in (("ab", 2), ("logits", bins)):  # almost grey, and every bin as likely, at first
+        start = initializers.RandomNormal(stddev=0.01, seed=next(seeds))
+        head = layers.Conv2D(channels, 1, kernel_initializer=start, name=name)(x)
+        outputs.append(layers.Activation("linear", dtype="float32", name=f"{name}_out")(head))
+    return Model(lightness, outputs, name="colorizer")
+
+
+def _inverted_residual(x, kernel, strides, expansion, width, name, seeds):
+    """Sandler et al. 2018, without batch norm."""
+    came = x
+    if expansion > 1:
+        x = layers.Conv2D(x.shape[-1] * expansion, 1, kernel_initializer=_he(seeds), name=f"{name}_expand")(x)
+        x = layers.ReLU(6.0, name=f"{name}_expand_relu")(x)
+    x = layers.DepthwiseConv2D(kernel, strides=strides, padding="same", depthwise_initializer=_he(seeds), name=f"{name}_depthwise")(x)
+    x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
+    x = layers.Conv2D(width, 1, kernel_initializer=_he(seeds), name=f"{name}_project")(x)
+    return layers.Add(name=f"{name}_add")([came, x]) if strides == 1 and came.shape[-1] == width else x
+
+
+def build_answering(network):
+    """A network with two heads as one that answers: scaled lightness -> [scaled L*, R a*, R b*, B a*, B b*] [B, H, W, 5].
+
+    L* is the input's. R is the regression; B the mean colour of a softmax over the bins, whose colours are the weights of the
+    layer "palette" [1, 1, bins, 2]. Both are enlarged smoothly from the heads' size. It has copies of the network's weights, in
+    their order, with the palette's at the end, and is float32 throughout.
+    """
+    copy = in_float32(network)
+    ab, logits = copy.outputs
+    softmax = layers.Softmax(name="shares")(logits)
+    palette = layers.Conv2D(2, 1, use_bias=False, name="palette")(softmax)
+    x = layers.Concatenate(name="answers")([ab, palette])
+    stride = HEADS_STRIDE
+    x = layers.UpSampling2D(stride, name="enlarge")(x)  # nearest, and two box filters: no resizing of Keras takes unknown sizes
+    for number in (1, 2):
+        x = layers.AveragePooling2D(stride - 1, strides=1, padding="same", name=f"smooth{number}")(x)
+    return Model(copy.input, layers.Concatenate(name="scaled_answers")([copy.input, x]), name="colorizer")
+
+
+def in_float32(network):
+    """A copy of a Keras network, without what it was compiled with, that computes in float32 whatever it was trained in.
+
+    In bfloat16 its answers are up to six units of a*, b* off, and other on each kind of processor.
+    """
+
+    def clone(layer):
+        return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
+
+    bare = Model(network.input, network.output, name=network.name)
+    copy = models.clone_model(bare, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _he(seeds):

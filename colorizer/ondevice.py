@@ -43,17 +43,31 @@ class _UpConvolution(keras.layers.Layer):
         return tf.nn.depth_to_space(tf.concat(pixels, axis=-1), 2)
 
 
+class _Nearest(keras.layers.Layer):
+    """Each pixel `factor` times as wide and as high. Keras's own layer forgets the number of channels where height is unknown."""
+
+    def __init__(self, enlarging):
+        super().__init__(name=enlarging.name)
+        self._factor = enlarging.size[0]
+
+    def call(self, x):
+        return tf.image.resize(x, tf.shape(x)[1:3] * self._factor, method="nearest")
+
+
+# for running, not for training
+_REPLACEMENTS = {keras.layers.Conv2DTranspose: _UpConvolution, keras.layers.UpSampling2D: _Nearest}
+
+
 def lightened(network):
-    """The network with _UpConvolution in place of each transposed convolution: for running, not for training."""
+    """The network with layers that LiteRT runs faster, or at all, in place of those in _REPLACEMENTS: the same numbers."""
 
     def clone(layer):
-        if isinstance(layer, keras.layers.Conv2DTranspose):
-            return _UpConvolution(layer)
-        return layer.__class__.from_config(layer.get_config())
+        replacement = _REPLACEMENTS.get(type(layer))
+        return replacement(layer) if replacement else layer.__class__.from_config(layer.get_config())
 
     copy = keras.models.clone_model(network, clone_function=clone)
     for mine, its in zip(copy.layers, network.layers):
-        if not isinstance(mine, _UpConvolution):
+        if type(its) not in _REPLACEMENTS:
             mine.set_weights(its.get_weights())
     return copy
 

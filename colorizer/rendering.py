@@ -54,9 +54,11 @@ def _box_mean(x, xp):
 def vivid(lab, vividness, gain, xp=np):
     """The answer with its colours moved from the most accurate (vividness 0) to as colourful as nature (1).
 
-    ab(v) = R + v (B - R), where a network with one answer R has B = gain x R.
+    ab(v) = R + v (B - R). `lab` is L*, R and B [..., 5] of a network with two answers; one with one, [..., 3], has B = gain x R.
     """
-    return xp.concatenate([lab[..., :1], lab[..., 1:] * (1 + vividness * (gain - 1))], axis=-1)
+    accurate = lab[..., 1:3]
+    vivid = lab[..., 3:] if lab.shape[-1] == 5 else gain * accurate
+    return xp.concatenate([lab[..., :1], accurate + vividness * (vivid - accurate)], axis=-1)
 
 
 def with_lightness(lab, lightness, xp=np):

@@ -29,13 +29,28 @@ import tensorflow as tf
 import tqdm
 from absl import logging
 
-from colorizer import ColorizerError, __version__, color, dataset, evaluation, images, inference, losses, metrics, networks, rendering
+from colorizer import (
+    ColorizerError,
+    __version__,
+    color,
+    dataset,
+    evaluation,
+    images,
+    inference,
+    losses,
+    metrics,
+    networks,
+    pretrained,
+    rendering,
+)
 from colorizer import config as configuration
+from colorizer.dial import DialColorizer
 from colorizer.gan import ColorizationGAN
 
 KEPT_CHECKPOINTS = 3
 GRID_IMAGES = 8
 WRITTEN = ("best.keras", "last.keras", "history.csv", "report.json", "samples/", "logs/", "checkpoints/")
+PALETTE_PIXELS = 2**25  # of training pictures, that the bins of colours are made from
 GAIN_PIXELS = 2**20  # the vividness gain is fitted on validation pictures of that many pixels at most
 
 
@@ -73,8 +88,10 @@ def train(config, workdir, command=""):
 
 def _train(config, workdir, strategy, data, steps, command):
     with strategy.scope():
-        model = build_model(config, synchronized=strategy.num_replicas_in_sync > 1)
+        model = build_model(config, strategy.num_replicas_in_sync > 1, steps * config.epochs)
     progress = restore_newest(workdir, model)
+    if isinstance(model, DialColorizer) and not (progress.epoch or progress.step):
+        model.set_palette(_labs(data.train, config.batch_size, PALETTE_PIXELS))
     known_grey = data.grey_left_out()
     print(_introduction(config, data, steps, model, strategy))
     write_history(workdir, progress)
@@ -97,7 +114,7 @@ def describe(config):
     strategy_of(config)  # refuses a batch that its devices cannot share
     data = dataset.load(config)
     steps = dataset.steps_per_epoch(config, data)
-    model = build_model(config)
+    model = build_model(config, steps=steps * config.epochs)
     facts = {
         **dataclasses.asdict(config),
         **{f"{network.name} parameters": f"{network.count_params():,}" for network in networks_of(model)},
@@ -187,8 +204,13 @@ def strategy_of(config):
 # ---- the model --------------------------------------------------------------------------------------------------------
 
 
-def build_model(config, synchronized=False):
-    """The compiled model of a configuration: ColorizationGAN, or the U-Net alone with the cost of Eq. 9."""
+def build_model(config, synchronized=False, steps=1):
+    """The compiled model of a configuration: ColorizationGAN, the U-Net alone with the cost of Eq. 9, or DialColorizer.
+
+    steps: of the whole training, which a schedule must know.
+    """
+    if config.model == "lite0":
+        return _build_dial(config, steps)
     widths = networks.unit_widths(config.image_size, config.width)
     generator = networks.build_generator(widths, config.dropout, config.dropout_units, config.seed, synchronized)
     if config.model == "unet":
@@ -205,6 +227,37 @@ def build_model(config, synchronized=False):
         config.generator_cost, config.l1_weight, config.real_label, jit_compile=config.jit_compile,
     )  # fmt: skip
     return model
+
+
+def _build_dial(config, steps):
+    network = networks.build_lite0(config.bins, heads=config.attention_heads, seed=config.seed)
+    encoder = [layer for layer in network.layers if layer.name.startswith(("stem", "block"))]
+    if config.pretrained:
+        for name, weights in pretrained.lite0_weights().items():
+            network.get_layer(name).set_weights(weights)
+        frozen = ("stem", *(f"block{number}_" for number in range(config.frozen_blocks)))
+        for layer in encoder:
+            layer.trainable = not layer.name.startswith(frozen)
+    model = DialColorizer(network)
+    parts = [
+        (encoder, config.encoder_rate if config.pretrained else 1.0),
+        ([layer for layer in network.layers if layer not in encoder], 1.0),
+    ]
+    optimizers = [
+        (_adamw(config, share, steps), [weight for layer in part for weight in layer.trainable_variables]) for part, share in parts
+    ]
+    model.compile(optimizers, config.bins_weight, jit_compile=config.jit_compile)
+    return model
+
+
+def _adamw(config, share, steps):
+    """Adam with decoupled weight decay at a share of the learning rate, warmed up and let down over `steps`."""
+    rate = share * config.learning_rate
+    if config.schedule == "cosine":
+        warm_up = max(1, steps // 50)
+        rate = keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up)
+    return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, beta_1=config.beta1,
+                                  use_ema=config.averaging > 0, ema_momentum=config.averaging)  # fmt: skip
 
 
 def _adam(config):
@@ -226,7 +279,9 @@ def predictor_of(model):
 
 
 def networks_of(model):
-    """Every network of the model."""
+    """Every network that is trained."""
+    if isinstance(model, DialColorizer):
+        return [model.network]
     return [model.generator, model.discriminator] if hasattr(model, "discriminator") else [model]
 
 
@@ -258,6 +313,9 @@ def train_epoch(run):
         run.model.fit(batches, epochs=config.epochs, initial_epoch=progress.epoch, steps_per_epoch=run.steps - progress.step,
                       callbacks=[_StepWatch(run)], shuffle=False, verbose="auto" if sys.stdout.isatty() else 2)  # fmt: skip
     logs = {name: float(value) for name, value in run.model.get_metrics_result().items()}
+    judged = data.validation or data.train
+    if isinstance(run.model, DialColorizer):
+        logs["temperature"], logs["beta"] = run.model.refresh(np.concatenate(list(_labs(judged, config.batch_size, GAIN_PIXELS))))
     if data.validation is not None:
         logs |= _validation(run)
     logs["learning_rate"] = _rate(optimizers_of(run.model)[0])
@@ -265,15 +323,16 @@ def train_epoch(run):
     watched = logs["val_l1" if data.validation else "l1"]
     if not math.isfinite(watched):
         raise _not_finite(workdir, progress, "the validation L1 after it is")
-    judged = data.validation or data.train
-    traits = inference.Traits(config.image_size, networks.stride_of(networks.unit_widths(config.image_size, config.width)))
-    traits = dataclasses.replace(traits, gain=_gain(inference.of_network(run.predict, traits), judged, config.batch_size))
+    traits = _traits(config)
+    if not traits.keeps_lightness:
+        traits = dataclasses.replace(traits, gain=_gain(inference.of_network(run.predict, traits), judged, config.batch_size))
     generator = generator_of(run.model)
     if watched < progress.best:
         progress.best = watched
         inference.save(workdir / "best.keras", generator, traits)
     inference.save(workdir / "last.keras", generator, traits)
-    _plateau(config, run.model, progress, watched)
+    if config.schedule == "plateau":
+        _plateau(config, run.model, progress, watched)
 
     progress.epoch, progress.step = progress.epoch + 1, 0
     progress.history.append({"epoch": progress.epoch, **logs})
@@ -289,7 +348,7 @@ def _validation(run):
     for scaled_lightness, scaled_lab in dataset.evaluation_batches(run.data.validation, run.config.batch_size):
         predicted = run.predict(scaled_lightness)
         for figure in figures:
-            figure.update_state(scaled_lab, predicted)
+            figure.update_state(scaled_lab, predicted[..., :3])
         if run.interrupt.is_set():
             save_checkpoint(run.workdir, run.model, run.progress)
             raise Interrupted
@@ -300,13 +359,27 @@ def _validation(run):
 
 def _gain(colorizer, split, batch_size):
     """The vividness gain, fitted on the first pictures of a part of the data."""
-    labs, pixels = [], 0
-    for _, scaled_lab in dataset.evaluation_batches(split, batch_size):
-        labs.append(color.unscale(np.asarray(scaled_lab)))
-        pixels += math.prod(scaled_lab.shape[:3])
-        if pixels >= GAIN_PIXELS:
-            break
+    labs = list(_labs(split, batch_size, GAIN_PIXELS))
     return inference.fit_gain(np.concatenate(labs), np.concatenate([colorizer(lab[..., :1], vividness=0) for lab in labs]))
+
+
+def _labs(split, batch_size, most_pixels):
+    """Batches of Lab [B, H, W, 3] from the beginning of a part of the data, until there are `most_pixels`."""
+    pixels = 0
+    for _, scaled_lab in dataset.evaluation_batches(split, batch_size):
+        yield color.unscale(np.asarray(scaled_lab))
+        pixels += math.prod(scaled_lab.shape[:3])
+        if pixels >= most_pixels:
+            return
+
+
+def _traits(config):
+    """What is known of the network before it is trained."""
+    if config.model == "lite0":
+        return inference.Traits(
+            config.render_size or config.image_size, networks.LITE0_STRIDE, keeps_lightness=True, vividness=config.vividness
+        )
+    return inference.Traits(config.image_size, networks.stride_of(networks.unit_widths(config.image_size, config.width)))
 
 
 def _plateau(config, model, progress, watched):

@@ -62,3 +62,12 @@ def test_a_saved_configuration_comes_back_and_older_ones_load():
     assert config.from_dict(saved) == resolved
     with pytest.raises(ColorizerError, match="newer version"):
         config.from_dict({**saved, "from_the_future": 1})
+
+
+def test_a_recipe_has_its_own_models():
+    assert config.resolve("paper", "sample", None, {}).model == "gan"
+    assert config.resolve("photo", "sample", None, {}).model == "lite0"
+    with pytest.raises(ColorizerError, match="recipe photo is for lite0"):
+        config.resolve("photo", "sample", "gan", {})
+    with pytest.raises(ColorizerError, match="multiple of 32"):
+        config.resolve("photo", "sample", None, {"image_size": 48})

@@ -60,3 +60,20 @@ def test_costs_are_finite_for_any_logit(logit):
     logit = np.float32(logit)
     values = [losses.saturating_cost(logit), losses.non_saturating_cost(logit), losses.discriminator_cost(logit, logit)]
     assert np.isfinite(values).all()
+
+
+def test_the_distance_of_colours_is_euclidean_and_smooth_at_0():
+    ab, predicted = np.zeros((1, 2, 2), "float32"), np.array([[[3, 4], [0, 0]]], "float32")
+    assert float(losses.distance_cost(ab, predicted)) == pytest.approx((np.sqrt(26) + 1) / 2)
+    answer = tf.Variable(ab)
+    with tf.GradientTape() as tape:
+        cost = losses.distance_cost(ab, answer)
+    np.testing.assert_array_equal(tape.gradient(cost, answer), 0)
+
+
+def test_the_bins_cost_is_the_cross_entropy_of_the_nearest_bin(rng):
+    ab, logits, palette = rng.normal(0, 30, (2, 3, 2)), rng.normal(0, 3, (2, 3, 7)), rng.normal(0, 30, (7, 2))
+    nearest = np.argmin(np.linalg.norm(ab[..., None, :] - palette, axis=-1), axis=-1)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    wanted = -np.log(np.take_along_axis(shares, nearest[..., None], axis=-1)).mean()
+    assert float(losses.bins_cost(*(x.astype("float32") for x in (ab, logits, palette)))) == pytest.approx(wanted, rel=1e-5)

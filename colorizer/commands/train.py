@@ -28,7 +28,12 @@ flags.DEFINE_enum("dataset", "sample", config.DATASETS,
                   " folder: any tree of pictures.", **_HERE)  # fmt: skip
 flags.DEFINE_string("data_dir", "", "folder: the pictures. cifar10, places365: the TFDS folder; unset: ~/tensorflow_datasets.", **_HERE)
 flags.DEFINE_enum(
-    "model", "gan", config.MODELS, "gan: Eq. 7 and 8. unet: the baseline, the generator alone with the cost of Eq. 9.", **_HERE
+    "model",
+    None,
+    config.MODELS,
+    "gan: Eq. 7 and 8. unet: the baseline, the generator alone with the cost of Eq. 9. lite0: the recipe"
+    " photo's. Unset: the recipe's: gan.",
+    **_HERE,  # fmt: skip
 )
 flags.DEFINE_enum("recipe", "paper", sorted(config.RECIPES), "Where every setting that is not named comes from.", **_HERE)
 flags.DEFINE_integer(

@@ -1,0 +1,155 @@
+"""A network with two answers, and everything that training it takes: R, the most accurate, and B, as colourful as nature.
+
+R is a regression. B is the mean colour of a distribution over bins of a*b* (Zhang, Isola, Efros 2016), sharpened by a temperature
+and moved away from the colours that are common everywhere (logit adjustment: Menon et al. 2021), both fitted after training.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from colorizer import color, losses, metrics, networks, rendering
+
+HISTOGRAM_CELL = 2.0  # a*b* units, of the histogram that bins are made from
+BIN_SHARE = 0.4  # bins are spread as the colours' frequency to this power: finer where colours are common, but not by as much
+TEMPERATURES = (0.3, 0.4, 0.5, 0.65, 0.8)
+
+
+class DialColorizer(keras.Model):
+    """A network of two heads, (ab, logits), trained by the distance of its colours and by the cross-entropy of their bins.
+
+    Batches are (scaled lightness [B, H, W, 1], scaled Lab [B, H, W, 3]); the lightness may be that of an aged picture. Call, and
+    `generator`: scaled L*, R and B [B, H, W, 5], from averaged weights, as of the last refresh().
+    """
+
+    def __init__(self, network, **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
+        self.generator = networks.build_answering(network)
+        bins = network.output_shape[1][-1]
+        # of the training pictures; weights, so that checkpoints have them
+        self.palette_ab = self.add_weight(shape=(bins, 2), initializer="zeros", trainable=False, name="palette_ab")
+        self.log_prior = self.add_weight(shape=(bins,), initializer="zeros", trainable=False, name="log_prior")
+
+    def compile(self, optimizers, bins_weight=1.0, **kwargs):
+        """optimizers: [(optimizer, variables), ...], which divide the trainable variables among them."""
+        super().compile(optimizer=None, **kwargs)
+        self.shares = lambda: optimizers  # in a function, lest Keras counts the variables twice
+        self.both_optimizers = [optimizer for optimizer, _ in optimizers]
+        for optimizer, variables in optimizers:
+            optimizer.build(variables)
+        self.bins_weight = bins_weight
+        self.cost_metrics = [keras.metrics.Mean(name=name) for name in ("loss", "distance", "cross_entropy")]
+        self.figures = metrics.streaming_metrics()
+
+    @property
+    def metrics(self):
+        return [*self.cost_metrics, *self.figures]
+
+    @property
+    def optimizers(self):
+        return self.both_optimizers
+
+    def call(self, scaled_lightness, training=False):
+        return self.generator(scaled_lightness, training=training)
+
+    def train_step(self, batch):
+        """One update, from what both heads cost."""
+        scaled_lightness, scaled_lab = batch
+        with tf.GradientTape() as tape:
+            scaled_ab, logits = self.network(scaled_lightness, training=True)
+            stride = scaled_lab.shape[1] // logits.shape[1]
+            lab = color.unscale(ops.average_pool(scaled_lab, stride, stride))
+            distance = losses.distance_cost(lab[..., 1:], scaled_ab * color.AB_SCALE)
+            cross_entropy = losses.bins_cost(lab[..., 1:], logits, self.palette_ab)
+            loss = distance / 10 + self.bins_weight * cross_entropy
+            scaled_loss = loss / self.distribute_strategy.num_replicas_in_sync
+        variables = [variable for _, share in self.shares() for variable in share]
+        gradients = iter(tape.gradient(scaled_loss, variables))
+        for optimizer, share in self.shares():
+            optimizer.apply([next(gradients) for _ in share], share)
+        for metric, cost in zip(self.cost_metrics, (loss, distance, cross_entropy)):
+            metric.update_state(cost)
+        predicted = ops.concatenate([ops.average_pool(scaled_lab[..., :1], stride, stride), scaled_ab], axis=-1)
+        for metric in self.figures:
+            metric.update_state(color.scale(lab), predicted)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def set_palette(self, labs):
+        """Chooses the bins from training pictures: an iterable of lab [..., 3]."""
+        palette, prior = palette_of(labs, self.palette_ab.shape[0])
+        self.palette_ab.assign(palette)
+        self.log_prior.assign(np.log(prior))
+
+    def refresh(self, labs):
+        """Puts the averaged weights into the generator, with temperature and prior fitted to validation pictures [N, H, W, 3]."""
+        now = [np.array(variable) for variable in self.network.trainable_variables]
+        for optimizer, share in self.shares():
+            optimizer.finalize_variable_values(share)  # the averages, where it keeps them
+        for layer in self.network.layers:
+            self.generator.get_layer(layer.name).set_weights(layer.get_weights())
+        for variable, value in zip(self.network.trainable_variables, now):
+            variable.assign(value)
+        self.generator.get_layer("palette").set_weights([np.array(self.palette_ab)[None, None] / color.AB_SCALE])
+        temperature, beta = self._fitted(labs)
+        # softmax(z / temperature - beta log prior), the factor and the term being part of the head's convolution
+        head = self.generator.get_layer("logits")
+        kernel, bias = head.get_weights()
+        head.set_weights([kernel / temperature, bias / temperature - beta * np.array(self.log_prior)])
+        return temperature, beta
+
+    def _fitted(self, labs):
+        """(temperature, beta) at which B is as colourful as the truth, and nearest to it by CIEDE2000."""
+        heads = keras.Model(self.generator.input, self.generator.get_layer("logits_out").output)
+        logits = np.concatenate([np.array(heads(labs[i : i + 16, ..., :1] / 50 - 1, training=False)) for i in range(0, len(labs), 16)])
+        reduced = np.asarray(ops.convert_to_numpy(ops.average_pool(labs, networks.HEADS_STRIDE, networks.HEADS_STRIDE)))
+        palette, log_prior = np.array(self.palette_ab), np.array(self.log_prior)
+        rgb = color.rgb_from_lab(reduced)
+        wanted = metrics.colorfulness(rgb).mean()
+
+        def delivered(temperature, beta):
+            z = logits / temperature - beta * log_prior
+            shares = np.exp(z - z.max(axis=-1, keepdims=True))
+            ab = shares @ palette / shares.sum(axis=-1, keepdims=True)
+            return color.rgb_from_lab(rendering.with_lightness(np.concatenate([reduced[..., :1], ab], axis=-1), reduced[..., :1]))
+
+        found = []
+        for temperature in TEMPERATURES:
+            low, high = 0.0, 1.5
+            for _ in range(7):
+                beta = (low + high) / 2
+                picture = delivered(temperature, beta)
+                colourful = metrics.colorfulness(picture).mean()
+                low, high = (beta, high) if colourful < wanted else (low, beta)
+            lab = color.lab_from_rgb(picture)
+            # too pale or too gaudy at the end of the range: that counts as much as the colours' distance
+            found.append((color.ciede2000(color.lab_from_rgb(rgb), lab).mean() + abs(colourful / wanted - 1) * 20, temperature, beta))
+        return min(found)[1:]
+
+
+def palette_of(labs, bins):
+    """(a*b* [bins, 2], share of all pixels [bins]) of the colours of pictures: weighted k-means of their histogram."""
+    edge = 128
+    cells = int(2 * edge / HISTOGRAM_CELL)
+    counts = np.zeros((cells, cells))
+    for lab in labs:
+        a, b = (lab[..., c].ravel() for c in (1, 2))
+        counts += np.histogram2d(a, b, bins=cells, range=[[-edge, edge]] * 2)[0]
+    occupied = np.argwhere(counts > 0)
+    colours, counts = (occupied + 0.5) * HISTOGRAM_CELL - edge, counts[counts > 0]
+    weights = counts**BIN_SHARE
+    rng = np.random.default_rng(0)
+    centres = colours[rng.choice(len(colours), bins, replace=len(colours) < bins, p=weights / weights.sum())]
+    for _ in range(50):
+        nearest = _nearest(colours, centres)
+        total = np.bincount(nearest, weights, bins)
+        moved = np.stack([np.bincount(nearest, weights * colours[:, c], bins) for c in (0, 1)], axis=-1)
+        centres = np.where(total[:, None] > 0, moved / np.maximum(total, 1e-9)[:, None], centres)
+    shares = np.bincount(_nearest(colours, centres), counts, bins)
+    shares = np.maximum(shares, shares.sum() * 1e-6)
+    return centres.astype("float32"), (shares / shares.sum()).astype("float32")
+
+
+def _nearest(colours, centres):
+    return np.argmin(((colours[:, None] - centres[None]) ** 2).sum(axis=-1), axis=1)

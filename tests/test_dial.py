@@ -1,0 +1,122 @@
+"""The network with two answers: its palette, its step, its readout."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from colorizer import color, inference, metrics, networks, rendering
+from colorizer.dial import DialColorizer, palette_of
+
+BINS = 9
+
+
+@pytest.fixture(scope="module")
+def network():
+    """As small as two heads at a quarter of the size can be."""
+    lightness = keras.Input((None, None, 1), name="lightness")
+    x = keras.layers.Conv2D(8, 4, strides=4, padding="same", activation="relu", name="encode")(lightness)
+    heads = [keras.layers.Conv2D(count, 1, dtype="float32", name=name)(x) for count, name in ((2, "ab"), (BINS, "logits"))]
+    outputs = [keras.layers.Activation("linear", name=f"{name}_out")(head) for name, head in zip(("ab", "logits"), heads)]
+    return keras.Model(lightness, outputs)
+
+
+@pytest.fixture
+def labs(rng):
+    """Squares of few colours, whose colour has to do with their lightness."""
+    rgb = np.array([[120, 20, 20], [60, 80, 200], [60, 200, 60], [220, 220, 220]], "uint8")[rng.integers(0, 4, (24, 2, 2))]
+    return color.lab_from_rgb(rgb.repeat(16, axis=1).repeat(16, axis=2))
+
+
+@pytest.fixture
+def model(network, labs):
+    tf.keras.utils.set_random_seed(0)
+    model = DialColorizer(keras.models.clone_model(network))
+    model.set_palette(labs)
+    optimizer = keras.optimizers.AdamW(1e-2, use_ema=True, ema_momentum=0.9)
+    model.compile([(optimizer, model.network.trainable_variables)])
+    return model
+
+
+def batches(labs, steps=1):
+    scaled = color.scale(labs).astype("float32")
+    return tf.data.Dataset.from_tensors((scaled[..., :1], scaled)).repeat(steps)
+
+
+def test_a_palette_is_the_colours_of_the_pictures_and_their_shares(rng):
+    colours = np.array([[0, 0], [60, 10], [-30, -50]]) + 1.0  # of cells' middles
+    ab = colours.repeat([700, 200, 100], axis=0)
+    lab = np.concatenate([np.full((1000, 1), 50), ab], axis=-1).reshape(20, 50, 3)
+    palette, shares = palette_of([lab], 3)
+    order = np.argsort(-shares)
+    np.testing.assert_allclose(palette[order], colours)
+    np.testing.assert_allclose(shares[order], [0.7, 0.2, 0.1])
+
+
+def test_bins_are_finer_where_colours_are_common(rng):
+    ab = np.concatenate([rng.normal(0, 6, (50_000, 2)), rng.uniform(-90, 90, (5_000, 2))])
+    palette, shares = palette_of([np.concatenate([np.zeros((len(ab), 1)), ab], axis=-1)], 64)
+    assert shares.sum() == pytest.approx(1)
+    centre = np.linalg.norm(palette, axis=-1) < 20
+    assert centre.sum() > 64 * (np.pi * 20**2) / 180**2 * 1.5
+    assert (~centre).sum() > 16
+
+
+def test_a_step_lowers_both_costs(model, labs):
+    first = model.fit(batches(labs), verbose=0, shuffle=False).history
+    last = model.fit(batches(labs, 300), verbose=0, shuffle=False).history
+    assert last["distance"][-1] < 0.9 * first["distance"][0]
+    assert last["cross_entropy"][-1] < 0.9 * first["cross_entropy"][0]
+
+
+def test_the_answer_has_the_averaged_weights(model, labs):
+    kernel = model.network.get_layer("encode").kernel
+    average = np.array(kernel)
+    for step in range(3):
+        model.fit(batches(labs), verbose=0, shuffle=False)
+        momentum = 0.9 if step else 0  # the average begins with the first step's weights
+        average = momentum * average + (1 - momentum) * np.array(kernel)
+    trained = np.array(kernel)
+    model.refresh(labs)
+    np.testing.assert_allclose(model.generator.get_layer("encode").kernel, average, atol=1e-6)
+    np.testing.assert_array_equal(kernel, trained)  # training goes on from its own weights
+
+
+def test_the_answer_is_the_input_and_the_regression_and_the_mean_of_the_bins(model, labs):
+    model.fit(batches(labs, 300), verbose=0, shuffle=False)
+    temperature, beta = model.refresh(labs)
+    lightness = np.linspace(0, 100, 5, dtype="float32").reshape(5, 1, 1, 1).repeat(16, axis=1).repeat(16, axis=2)
+    scaled = color.scale(lightness)
+    answer = color.unscale(model.generator(scaled).numpy())
+    assert answer.shape == (5, 16, 16, 5)
+    np.testing.assert_allclose(answer[..., :1], lightness, atol=1e-4)
+    np.testing.assert_allclose(answer, answer[:, :1, :1].repeat(16, axis=1).repeat(16, axis=2), atol=1e-3)  # enlarged to the edges
+    model.optimizers[0].finalize_variable_values(model.network.trainable_variables)
+    ab, logits = (head.numpy().astype("float64")[:, 0, 0] for head in model.network(scaled))
+    shares = np.exp(logits / temperature - beta * np.array(model.log_prior))
+    vivid = shares @ np.array(model.palette_ab) / shares.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(answer[:, 0, 0, 1:], np.concatenate([ab * 110, vivid], axis=-1), atol=1e-2)
+
+
+def test_at_vividness_1_the_answer_is_as_colourful_as_the_truth(model, labs):
+    model.fit(batches(labs, 300), verbose=0, shuffle=False)
+    model.refresh(labs)
+    colorizer = inference.of_network(inference.compiled(model.generator), inference.Traits(32, 4, keeps_lightness=True))
+    wanted = metrics.colorfulness(color.rgb_from_lab(labs)).mean()
+    vivid = metrics.colorfulness(color.rgb_from_lab(colorizer(labs[..., :1], vividness=1))).mean()
+    assert vivid == pytest.approx(wanted, rel=0.2)
+
+
+def test_the_dial_is_a_straight_line_between_the_two_answers(rng):
+    lab = rng.normal(0, 30, (2, 3, 3, 5))
+    for vividness in (0, 0.3, 1):
+        wanted = lab[..., 1:3] + vividness * (lab[..., 3:] - lab[..., 1:3])
+        np.testing.assert_allclose(rendering.vivid(lab, vividness, gain=7)[..., 1:], wanted)
+
+
+def test_lite0_is_within_its_sizes_and_takes_any_multiple_of_its_stride():
+    network = networks.build_lite0()
+    decoder = sum(layer.count_params() for layer in network.layers if not layer.name.startswith(("stem", "block")))
+    assert network.count_params() < 5e6 and decoder < 2e6
+    ab, logits = network(np.zeros((1, 64, 96, 1), "float32"))
+    assert ab.shape == (1, 16, 24, 2) and logits.shape == (1, 16, 24, 128)
