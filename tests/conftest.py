@@ -43,6 +43,22 @@ def folder_of(tmp_path, rng):
     return make
 
 
+@pytest.fixture(scope="session")
+def two_heads():
+    """two_heads(bins): a network like networks.build_lite0's, as small as can be."""
+    import keras
+
+    def build(bins):
+        lightness = keras.Input((None, None, 1), name="lightness")
+        x = keras.layers.Conv2D(16, 4, strides=4, padding="same", activation="tanh", name="stem")(lightness)
+        x = keras.layers.Conv2D(16, 1, activation="tanh", name="decode")(x)
+        heads = [keras.layers.Conv2D(count, 1, dtype="float32", name=name)(x) for count, name in ((2, "ab"), (bins, "logits"))]
+        outputs = [keras.layers.Activation("linear", name=f"{name}_out")(head) for name, head in zip(("ab", "logits"), heads)]
+        return keras.Model(lightness, outputs)
+
+    return build
+
+
 def program(*arguments, script="train.py"):
     """The command line of `python train.py ...` from the checkout."""
     return [sys.executable, os.path.join(TOP, script), *arguments]

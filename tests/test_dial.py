@@ -11,16 +11,6 @@ from colorizer.dial import DialColorizer, palette_of
 BINS = 9
 
 
-@pytest.fixture(scope="module")
-def network():
-    """As small as two heads at a quarter of the size can be."""
-    lightness = keras.Input((None, None, 1), name="lightness")
-    x = keras.layers.Conv2D(8, 4, strides=4, padding="same", activation="relu", name="encode")(lightness)
-    heads = [keras.layers.Conv2D(count, 1, dtype="float32", name=name)(x) for count, name in ((2, "ab"), (BINS, "logits"))]
-    outputs = [keras.layers.Activation("linear", name=f"{name}_out")(head) for name, head in zip(("ab", "logits"), heads)]
-    return keras.Model(lightness, outputs)
-
-
 @pytest.fixture
 def labs(rng):
     """Squares of few colours, whose colour has to do with their lightness."""
@@ -29,9 +19,9 @@ def labs(rng):
 
 
 @pytest.fixture
-def model(network, labs):
+def model(two_heads, labs):
     tf.keras.utils.set_random_seed(0)
-    model = DialColorizer(keras.models.clone_model(network))
+    model = DialColorizer(two_heads(BINS))
     model.set_palette(labs)
     optimizer = keras.optimizers.AdamW(1e-2, use_ema=True, ema_momentum=0.9)
     model.compile([(optimizer, model.network.trainable_variables)])
@@ -70,7 +60,7 @@ def test_a_step_lowers_both_costs(model, labs):
 
 
 def test_the_answer_has_the_averaged_weights(model, labs):
-    kernel = model.network.get_layer("encode").kernel
+    kernel = model.network.get_layer("stem").kernel
     average = np.array(kernel)
     for step in range(3):
         model.fit(batches(labs), verbose=0, shuffle=False)
@@ -78,7 +68,7 @@ def test_the_answer_has_the_averaged_weights(model, labs):
         average = momentum * average + (1 - momentum) * np.array(kernel)
     trained = np.array(kernel)
     model.refresh(labs)
-    np.testing.assert_allclose(model.generator.get_layer("encode").kernel, average, atol=1e-6)
+    np.testing.assert_allclose(model.generator.get_layer("stem").kernel, average, atol=1e-6)
     np.testing.assert_array_equal(kernel, trained)  # training goes on from its own weights
 
 

@@ -135,6 +135,32 @@ def test_stopping_and_going_on_equals_going_straight_through(finished, tmp_path)
     assert len(list((tmp_path / "run/checkpoints").iterdir())) == training.KEPT_CHECKPOINTS
 
 
+def test_two_answers_are_trained_and_gone_on_with_as_one(tmp_path, monkeypatch, two_heads):
+    """The recipe photo, its network small: the same weights, averages, palette and readout; a model that keeps the lightness."""
+    monkeypatch.setattr(training.networks, "build_lite0", lambda bins, heads, seed: two_heads(bins))
+    settings = dict(image_size=32, batch_size=8, eval_examples=16, epochs=1, steps_per_epoch=3, pretrained=False, bins=9, aged=0.5)
+    small = config.resolve("photo", "sample", None, {**settings, "render_size": 32})
+    report = training.train(small, tmp_path / "straight")
+    on_step = training._StepWatch.on_train_batch_end
+
+    def stop_at_the_second_step(self, batch, logs=None):
+        if self.run.progress.step == 1:
+            self.run.interrupt.set()
+        on_step(self, batch, logs)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(training.Interrupted):
+        patch.setattr(training._StepWatch, "on_train_batch_end", stop_at_the_second_step)
+        training.train(small, tmp_path / "run")
+    training.train(small, tmp_path / "run")
+    assert_same_run(tmp_path / "straight", tmp_path / "run")
+    colorizer = inference.load(tmp_path / "run")
+    assert colorizer.traits.keeps_lightness and colorizer.traits.vividness == small.vividness
+    lightness = np.linspace(0, 100, 64 * 32, dtype="float32").reshape(1, 64, 32, 1)
+    np.testing.assert_allclose(colorizer(lightness)[..., :1], lightness, atol=1e-4)
+    assert not np.allclose(colorizer(lightness, 0), colorizer(lightness, 1), atol=0.5)
+    assert [row["name"] for row in report["rows"]][-1] == "lite0"
+
+
 def test_checkpoints_are_written_now_and_then_in_long_epochs(tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(training, "save_checkpoint", lambda workdir, model, progress: saved.append((progress.epoch, progress.step)))
