@@ -39,7 +39,8 @@ class Config:
     dropout_units: int = 2  # on that many decoding units, the innermost first
 
     # the network with two answers (networks.build_lite0, dial.py)
-    pretrained: bool = True  # its encoder begins with ImageNet features
+    init: str = ""  # a trained model of this kind to go on from: photo, a run folder or a .keras file
+    pretrained: bool = True  # else its encoder begins with ImageNet features
     frozen_blocks: int = 5  # of the encoder, the first ones: they stay as they are
     attention_heads: int = 4
     bins: int = 128  # colours of the vivid answer's distribution
@@ -143,6 +144,8 @@ def resolve(recipe, dataset, model, overrides):
         raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 16, the stride of the smallest U-Net")
     if config.model == "lite0" and config.image_size % 32:
         raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 32, the stride of {config.model}")
+    if config.init and config.model != "lite0":
+        raise ColorizerError(f"init={config.init}: the recipe {recipe} begins anew; --recipe=photo can go on from a trained model")
     if config.dataset == "cifar10" and config.image_size != 32:
         raise ColorizerError(f"image_size={config.image_size}: the images of cifar10 are 32 pixels wide")
     if config.dataset == "sample" and config.data_dir:

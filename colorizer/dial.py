@@ -4,16 +4,22 @@ R is a regression. B is the mean colour of a distribution over bins of a*b* (Zha
 and moved away from the colours that are common everywhere (logit adjustment: Menon et al. 2021), both fitted after training.
 """
 
+import itertools
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from colorizer import color, losses, metrics, networks, rendering
+from colorizer import color, losses, metrics, networks
 
 HISTOGRAM_CELL = 2.0  # a*b* units, of the histogram that bins are made from
 BIN_SHARE = 0.4  # bins are spread as the colours' frequency to this power: finer where colours are common, but not by as much
-TEMPERATURES = (0.3, 0.4, 0.5, 0.65, 0.8)
+# what refresh() chooses from; softer than 0.4, or with the prior further off, colours are vivid and wrong (docs/photographs.md)
+TEMPERATURES = (0.15, 0.25, 0.4)
+BETAS = (0.0, 0.3, 0.6)
+GAINS = (0.5, 5.0)
 
 
 class DialColorizer(keras.Model):
@@ -82,6 +88,17 @@ class DialColorizer(keras.Model):
         self.palette_ab.assign(palette)
         self.log_prior.assign(np.log(prior))
 
+    def begin_with(self, trained, labs):
+        """Takes weights and palette of another one's generator; the prior is that of its own training pictures.
+
+        Raises ValueError where the networks differ.
+        """
+        for layer in self.network.layers:
+            layer.set_weights(trained.get_layer(layer.name).get_weights())
+        palette = trained.get_layer("palette").get_weights()[0][0, 0] * color.AB_SCALE
+        self.palette_ab.assign(palette)
+        self.log_prior.assign(np.log(_shares(np.concatenate([lab[..., 1:].reshape(-1, 2) for lab in labs]), palette)))
+
     def refresh(self, labs):
         """Puts the averaged weights into the generator, with temperature and prior fitted to validation pictures [N, H, W, 3]."""
         now = [np.array(variable) for variable in self.network.trainable_variables]
@@ -91,40 +108,35 @@ class DialColorizer(keras.Model):
             self.generator.get_layer(layer.name).set_weights(layer.get_weights())
         for variable, value in zip(self.network.trainable_variables, now):
             variable.assign(value)
-        self.generator.get_layer("palette").set_weights([np.array(self.palette_ab)[None, None] / color.AB_SCALE])
-        temperature, beta = self._fitted(labs)
+        temperature, beta, gain = self._fitted(labs)
         # softmax(z / temperature - beta log prior), the factor and the term being part of the head's convolution
         head = self.generator.get_layer("logits")
         kernel, bias = head.get_weights()
         head.set_weights([kernel / temperature, bias / temperature - beta * np.array(self.log_prior)])
-        return temperature, beta
+        self.generator.get_layer("palette").set_weights([gain * np.array(self.palette_ab)[None, None] / color.AB_SCALE])
+        return {"temperature": temperature, "beta": beta, "gain": gain}
 
     def _fitted(self, labs):
-        """(temperature, beta) at which B is as colourful as the truth, and nearest to it by CIEDE2000."""
+        """(temperature, beta, gain) at which B is as colourful as the truth, and of those the nearest to it by CIEDE2000."""
         heads = keras.Model(self.generator.input, self.generator.get_layer("logits_out").output)
         logits = np.concatenate([np.array(heads(labs[i : i + 16, ..., :1] / 50 - 1, training=False)) for i in range(0, len(labs), 16)])
         reduced = np.asarray(ops.convert_to_numpy(ops.average_pool(labs, networks.HEADS_STRIDE, networks.HEADS_STRIDE)))
-        palette, log_prior = np.array(self.palette_ab), np.array(self.log_prior)
         rgb = color.rgb_from_lab(reduced)
-        wanted = metrics.colorfulness(rgb).mean()
+        truth, wanted = color.lab_from_rgb(rgb), metrics.colorfulness(rgb).mean()
 
-        def delivered(temperature, beta):
-            z = logits / temperature - beta * log_prior
-            shares = np.exp(z - z.max(axis=-1, keepdims=True))
-            ab = shares @ palette / shares.sum(axis=-1, keepdims=True)
-            return color.rgb_from_lab(rendering.with_lightness(np.concatenate([reduced[..., :1], ab], axis=-1), reduced[..., :1]))
+        def delivered(ab):
+            return color.rgb_from_lab(np.concatenate([reduced[..., :1], ab], axis=-1))
 
         found = []
-        for temperature in TEMPERATURES:
-            low, high = 0.0, 1.5
-            for _ in range(7):
-                beta = (low + high) / 2
-                picture = delivered(temperature, beta)
-                colourful = metrics.colorfulness(picture).mean()
-                low, high = (beta, high) if colourful < wanted else (low, beta)
-            lab = color.lab_from_rgb(picture)
-            # too pale or too gaudy at the end of the range: that counts as much as the colours' distance
-            found.append((color.ciede2000(color.lab_from_rgb(rgb), lab).mean() + abs(colourful / wanted - 1) * 20, temperature, beta))
+        for temperature, beta in itertools.product(TEMPERATURES, BETAS):
+            z = logits / temperature - beta * np.array(self.log_prior)
+            shares = np.exp(z - z.max(axis=-1, keepdims=True))
+            ab = shares @ np.array(self.palette_ab) / shares.sum(axis=-1, keepdims=True)
+            low, high = GAINS
+            while high / low > 1.01:
+                gain = math.sqrt(low * high)
+                low, high = (gain, high) if metrics.colorfulness(delivered(gain * ab)).mean() < wanted else (low, gain)
+            found.append((color.ciede2000(truth, color.lab_from_rgb(delivered(gain * ab))).mean(), temperature, beta, gain))
         return min(found)[1:]
 
 
@@ -146,10 +158,18 @@ def palette_of(labs, bins):
         total = np.bincount(nearest, weights, bins)
         moved = np.stack([np.bincount(nearest, weights * colours[:, c], bins) for c in (0, 1)], axis=-1)
         centres = np.where(total[:, None] > 0, moved / np.maximum(total, 1e-9)[:, None], centres)
-    shares = np.bincount(_nearest(colours, centres), counts, bins)
+    return centres.astype("float32"), _shares(colours, centres, counts)
+
+
+def _shares(colours, centres, counts=None):
+    """How much of all colours [N, 2] is nearest to each centre [Q, 2]: [Q], none of them 0."""
+    shares = np.bincount(_nearest(colours, centres), counts, len(centres))
     shares = np.maximum(shares, shares.sum() * 1e-6)
-    return centres.astype("float32"), (shares / shares.sum()).astype("float32")
+    return (shares / shares.sum()).astype("float32")
 
 
 def _nearest(colours, centres):
-    return np.argmin(((colours[:, None] - centres[None]) ** 2).sum(axis=-1), axis=1)
+    # the square of the colour itself is the same for all centres
+    return np.concatenate(
+        [np.argmin((centres**2).sum(axis=-1) - 2 * some @ centres.T, axis=1) for some in np.array_split(colours, 1 + len(colours) // 2**16)]
+    )

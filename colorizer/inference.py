@@ -16,6 +16,10 @@ from colorizer import ColorizerError, __version__, color, config, images, metric
 
 TRAITS_FILE = "colorizer.json"  # in the zip archive that a .keras file is, or in one at the end of a .tflite file
 GAIN_RANGE = (0.2, 5.0)
+SHIPPED = ("photo",)  # names of models whose weights come with the package
+DEFAULT = "photo"
+WEIGHTS = pathlib.Path(__file__).parent / "weights"  # NAME.tflite, for use
+RELEASE = pathlib.Path(__file__).parent.parent / "release"  # NAME.keras, in a checkout: for exporting and training on
 _WEIGHTS_OF_SAVED_MODEL = "variables/variables.data-00000-of-00001"
 STRIP_PIXELS = 2**17
 RENDER_PIXELS = 2**20  # that the network sees at once: its widest layer then takes 256 MB
@@ -172,12 +176,12 @@ def colorize(model, picture, vividness=None, render_size=None, guided=True):
     return np.concatenate([*colorized_rgb(colorizer, [rgb], vividness, render_size, guided), alpha], axis=2)
 
 
-def save(path, generator, traits):
-    """Writes a .keras file, in float32, that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
+def save(path, generator, traits, dtype="float32"):
+    """Writes a .keras file that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
     from colorizer import networks
 
     with images.replacing(path) as aside:
-        networks.in_float32(generator).save(aside)
+        networks.in_dtype(generator, dtype).save(aside)
         with zipfile.ZipFile(aside, "a") as archive:
             archive.writestr(TRAITS_FILE, json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
 
@@ -195,10 +199,10 @@ def trained_on(path):
 
 
 def load(path):
-    """The Colorizer in a run folder (its best.keras), a .keras or .tflite file or a SavedModel, told apart by what they contain.
+    """The Colorizer of a name in SHIPPED, a run folder (its best.keras), a .keras or .tflite file or a SavedModel.
 
-    Of a folder of SavedModels named 1, 2, ... the newest. A .tflite file needs neither TensorFlow nor Keras. Raises ColorizerError
-    where there is none.
+    Files are told apart by what they contain; of a folder of SavedModels named 1, 2, ... the newest is meant; ./photo is a folder,
+    photo the name. A .tflite file needs neither TensorFlow nor Keras. Raises ColorizerError where there is none.
     """
     path, traits = _found(path)
     if path.is_dir():
@@ -214,10 +218,10 @@ def network_of(path):
 
     from colorizer import networks
 
-    found = _found(path)[0]
+    found = _found(path, to_train=True)[0]
     if found.is_dir() or _is_tflite(found):
         raise ColorizerError(f"{path}: an exported model; name the run folder or the .keras file that it was made of")
-    return networks.in_float32(keras.models.load_model(found, compile=False))
+    return networks.in_dtype(keras.models.load_model(found, compile=False))
 
 
 def compiled(network):
@@ -283,12 +287,27 @@ def checksum(path):
     return hashlib.sha256((path / _WEIGHTS_OF_SAVED_MODEL if path.is_dir() else path).read_bytes()).hexdigest()
 
 
-def _found(path):
-    """(the .keras or .tflite file or the SavedModel's folder, its Traits).
+def _shipped(name, to_train):
+    """The file of a name in SHIPPED. Raises ColorizerError where it is absent, or not what was published."""
+    file = f"{name}.keras" if to_train else f"{name}.tflite"
+    path = (RELEASE if to_train else WEIGHTS) / file
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        where = "release/ of the project's source has it, the installed package does not" if to_train else "install the package again"
+        raise ColorizerError(f"{path}: {error.strerror}; {where}") from error
+    published = dict(reversed(line.split()) for line in (WEIGHTS / "SHA256SUMS").read_text().splitlines())
+    if found != published.get(file):
+        raise ColorizerError(f"{path}: not the weights that were published (SHA-256 {found[:12]}...): install the package again")
+    return path
+
+
+def _found(path, to_train=False):
+    """(the .keras or .tflite file or the SavedModel's folder, its Traits). to_train: of a shipped model the file with its layers.
 
     A zip archive has them, which a .keras file is and a .tflite file ends with, or a file in assets.extra.
     """
-    path = pathlib.Path(path)
+    path = _shipped(path, to_train) if path in SHIPPED else pathlib.Path(path)
     if path.is_dir():
         versions = sorted((int(entry.name), entry) for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir())
         if versions and (versions[-1][1] / "saved_model.pb").is_file():

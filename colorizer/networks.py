@@ -160,7 +160,7 @@ def build_answering(network):
     layer "palette" [1, 1, bins, 2]. Both are enlarged smoothly from the heads' size. It has copies of the network's weights, in
     their order, with the palette's at the end, and is float32 throughout.
     """
-    copy = in_float32(network)
+    copy = in_dtype(network)
     ab, logits = copy.outputs
     softmax = layers.Softmax(name="shares")(logits)
     palette = layers.Conv2D(2, 1, use_bias=False, name="palette")(softmax)
@@ -172,14 +172,14 @@ def build_answering(network):
     return Model(copy.input, layers.Concatenate(name="scaled_answers")([copy.input, x]), name="colorizer")
 
 
-def in_float32(network):
-    """A copy of a Keras network, without what it was compiled with, that computes in float32 whatever it was trained in.
+def in_dtype(network, dtype="float32"):
+    """A copy of a Keras network, without what it was compiled with, that computes in `dtype` whatever it was trained in.
 
     In bfloat16 its answers are up to six units of a*, b* off, and other on each kind of processor.
     """
 
     def clone(layer):
-        return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
+        return layer.__class__.from_config({**layer.get_config(), "dtype": dtype})
 
     bare = Model(network.input, network.output, name=network.name)
     copy = models.clone_model(bare, clone_function=clone)

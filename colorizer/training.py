@@ -91,7 +91,7 @@ def _train(config, workdir, strategy, data, steps, command):
         model = build_model(config, strategy.num_replicas_in_sync > 1, steps * config.epochs)
     progress = restore_newest(workdir, model)
     if isinstance(model, DialColorizer) and not (progress.epoch or progress.step):
-        model.set_palette(_labs(data.train, config.batch_size, PALETTE_PIXELS))
+        _begin(model, config, _labs(data.train, config.batch_size, PALETTE_PIXELS))
     known_grey = data.grey_left_out()
     print(_introduction(config, data, steps, model, strategy))
     write_history(workdir, progress)
@@ -232,7 +232,7 @@ def build_model(config, synchronized=False, steps=1):
 def _build_dial(config, steps):
     network = networks.build_lite0(config.bins, heads=config.attention_heads, seed=config.seed)
     encoder = [layer for layer in network.layers if layer.name.startswith(("stem", "block"))]
-    if config.pretrained:
+    if config.pretrained and not config.init:
         for name, weights in pretrained.lite0_weights().items():
             network.get_layer(name).set_weights(weights)
         frozen = ("stem", *(f"block{number}_" for number in range(config.frozen_blocks)))
@@ -248,6 +248,18 @@ def _build_dial(config, steps):
     ]
     model.compile(optimizers, config.bins_weight, jit_compile=config.jit_compile)
     return model
+
+
+def _begin(model, config, labs):
+    """Gives a new DialColorizer its palette, and the weights that config.init names."""
+    if not config.init:
+        return model.set_palette(labs)
+    try:
+        return model.begin_with(inference.network_of(config.init), labs)
+    except ValueError as error:
+        raise ColorizerError(
+            f"init={config.init}: not a model of the recipe photo, or of other settings ({str(error).splitlines()[0]})"
+        ) from error
 
 
 def _adamw(config, share, steps):
@@ -315,7 +327,7 @@ def train_epoch(run):
     logs = {name: float(value) for name, value in run.model.get_metrics_result().items()}
     judged = data.validation or data.train
     if isinstance(run.model, DialColorizer):
-        logs["temperature"], logs["beta"] = run.model.refresh(np.concatenate(list(_labs(judged, config.batch_size, GAIN_PIXELS))))
+        logs |= run.model.refresh(np.concatenate(list(_labs(judged, config.batch_size, GAIN_PIXELS))))
     if data.validation is not None:
         logs |= _validation(run)
     logs["learning_rate"] = _rate(optimizers_of(run.model)[0])

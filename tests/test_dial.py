@@ -74,7 +74,7 @@ def test_the_answer_has_the_averaged_weights(model, labs):
 
 def test_the_answer_is_the_input_and_the_regression_and_the_mean_of_the_bins(model, labs):
     model.fit(batches(labs, 300), verbose=0, shuffle=False)
-    temperature, beta = model.refresh(labs)
+    fitted = model.refresh(labs)
     lightness = np.linspace(0, 100, 5, dtype="float32").reshape(5, 1, 1, 1).repeat(16, axis=1).repeat(16, axis=2)
     scaled = color.scale(lightness)
     answer = color.unscale(model.generator(scaled).numpy())
@@ -83,8 +83,8 @@ def test_the_answer_is_the_input_and_the_regression_and_the_mean_of_the_bins(mod
     np.testing.assert_allclose(answer, answer[:, :1, :1].repeat(16, axis=1).repeat(16, axis=2), atol=1e-3)  # enlarged to the edges
     model.optimizers[0].finalize_variable_values(model.network.trainable_variables)
     ab, logits = (head.numpy().astype("float64")[:, 0, 0] for head in model.network(scaled))
-    shares = np.exp(logits / temperature - beta * np.array(model.log_prior))
-    vivid = shares @ np.array(model.palette_ab) / shares.sum(axis=-1, keepdims=True)
+    shares = np.exp(logits / fitted["temperature"] - fitted["beta"] * np.array(model.log_prior))
+    vivid = fitted["gain"] * shares @ np.array(model.palette_ab) / shares.sum(axis=-1, keepdims=True)
     np.testing.assert_allclose(answer[:, 0, 0, 1:], np.concatenate([ab * 110, vivid], axis=-1), atol=1e-2)
 
 
@@ -110,3 +110,15 @@ def test_lite0_is_within_its_sizes_and_takes_any_multiple_of_its_stride():
     assert network.count_params() < 5e6 and decoder < 2e6
     ab, logits = network(np.zeros((1, 64, 96, 1), "float32"))
     assert ab.shape == (1, 16, 24, 2) and logits.shape == (1, 16, 24, 128)
+
+
+def test_a_new_model_goes_on_from_a_trained_ones_colours(model, labs, two_heads):
+    model.fit(batches(labs, 100), verbose=0, shuffle=False)
+    model.refresh(labs)
+    other = DialColorizer(two_heads(BINS))
+    other.begin_with(model.generator, labs[:3])
+    scaled = color.scale(labs[..., :1])
+    np.testing.assert_allclose(other.network(scaled)[0], np.array(model.generator(scaled))[:, 2::4, 2::4, 1:3], atol=0.2)
+    assert np.exp(np.array(other.log_prior)).sum() == pytest.approx(1, abs=1e-3)
+    with pytest.raises(ValueError):
+        DialColorizer(two_heads(BINS + 1)).begin_with(model.generator, labs[:3])

@@ -31,7 +31,10 @@ _HERE = dict(flag_values=FLAGS)
 
 flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
 flags.DEFINE_string(
-    "model", None, "A run folder (its best.keras), a .keras or .tflite file, a SavedModel. Required: no weights ship yet.", **_HERE
+    "model",
+    "photo",
+    "photo: the weights that come with the program. Or a run folder (its best.keras), a .keras or .tflite file, a SavedModel.",
+    **_HERE,
 )
 flags.DEFINE_string("output", None, "A folder, made where absent: a file keeps its name there, a folder's contents lie as they lay."
                     " Unset: NAME-color.EXT beside the input.", **_HERE)  # fmt: skip
@@ -75,10 +78,6 @@ def main():
 def _colorize(inputs):
     if not any(inputs):
         raise ColorizerError("name pictures or folders to colour")
-    if FLAGS.model is None:
-        raise ColorizerError(
-            "no weights ship yet: train a model (python train.py --dataset=folder --data_dir=~/photos) and name its --model"
-        )
     from colorizer import images, inference, photos
 
     model = os.path.expanduser(FLAGS.model)

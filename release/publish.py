@@ -1,0 +1,57 @@
+"""Make the weights that ship from a run of two answers: release/NAME.keras, colorizer/weights/NAME.tflite, and their checksums.
+
+    python release/publish.py --run=runs/photo --name=photo --vividness=0.5
+
+Temperature, prior and gain are fitted anew, on the run's validation pictures at the render size.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+import sys
+
+import numpy as np
+from absl import app, flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from colorizer import dataset, images, inference, ondevice, training
+
+flags.DEFINE_string("run", None, "The run's folder.", required=True)
+flags.DEFINE_string("name", None, "The model's name.", required=True)
+flags.DEFINE_float("vividness", None, "Its default. Unset: the recipe's.")
+flags.DEFINE_integer("pictures", 256, "Validation pictures to fit the readout on.")
+
+
+def main(_):
+    FLAGS = flags.FLAGS
+    run = pathlib.Path(FLAGS.run)
+    settings = inference.trained_on(run)
+    model = training.build_model(settings)
+    training.restore_newest(run, model)
+    at_render_size = dataclasses.replace(settings, image_size=settings.render_size or settings.image_size, eval_examples=FLAGS.pictures)
+    data = dataset.load(at_render_size)
+    labs = np.concatenate(list(training._labs(data.validation, 16, 2**40)))
+    print(model.refresh(labs))
+    traits = training._traits(settings)
+    if FLAGS.vividness is not None:
+        traits = dataclasses.replace(traits, vividness=FLAGS.vividness)
+    release = inference.RELEASE / f"{FLAGS.name}.keras"
+    inference.save(release, model.generator, traits, dtype="float16")
+    # from the float16 weights, so that both files are the same model
+    network = training.networks.in_dtype(training.keras.models.load_model(release, compile=False))
+    shipped = inference.WEIGHTS / f"{FLAGS.name}.tflite"
+    with images.replacing(shipped) as aside:
+        aside.write_bytes(ondevice.convert(network, traits, "float16"))
+    sums = inference.WEIGHTS / "SHA256SUMS"
+    kept = [
+        line for line in (sums.read_text().splitlines() if sums.exists() else []) if line.split()[1] not in (release.name, shipped.name)
+    ]
+    new = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in (release, shipped)]
+    images.write_text(sums, "\n".join(sorted(kept + new, key=lambda line: line.split()[1])) + "\n")
+    for path in (release, shipped):
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    app.run(main)
