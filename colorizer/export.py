@@ -29,13 +29,13 @@ BOUNDS = {
 }
 
 
-def write(network, traits, output, name, formats, quantize, size=0, calibration=(), examples=(), command=""):
+def write(network, traits, output, name, formats, quantize, size=0, calibration=(), examples=(), command="", terms=""):
     """Exports a network and gives the rows of the table: a dict for each file.
 
     network: in float32. output: folder; the SavedModel goes to output/name/N, N the next free number, .tflite files to
     output/name-KIND.tflite, the table to output/export.json and output/README.md. calibration, examples: Examples; without the
-    latter nothing is verified. Raises ColorizerError, and leaves nothing behind, where a file differs by more than BOUNDS or cannot
-    be written.
+    latter nothing is verified. terms: of use, for the .tflite files to say. Raises ColorizerError, and leaves nothing behind, where
+    a file differs by more than BOUNDS or cannot be written.
     """
     output = pathlib.Path(output)
     images.check_writable(output)
@@ -52,7 +52,7 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
             seen = [_seen(example.rgb, static) for example in calibration]
             for kind in quantize:
                 path = aside / f"{name}-{'float32' if kind == 'none' else kind}.tflite"
-                path.write_bytes(ondevice.convert(network, static, kind, seen))
+                path.write_bytes(ondevice.convert(network, static, kind, seen, terms))
                 rows.append(_row(kind, path, network, traits, examples))
         for row in rows:
             if row["form"] == "savedmodel":

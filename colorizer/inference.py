@@ -33,7 +33,7 @@ class Traits:
     keeps_lightness: whether it answers with the lightness that it was given (the paper's networks predict their own).
     gain: what its colours must be multiplied by to be as colourful as (the first of) the validation pictures.
     vividness: its default, 0 (most accurate) to 1 (multiplied by gain). static_size: height and width of a .tflite file that takes
-    no others; 0: any multiples of the stride.
+    no others; 0: any multiples of the stride. recipe: of its training.
     """
 
     render_size: int
@@ -42,6 +42,7 @@ class Traits:
     gain: float = 1.0
     vividness: float = 0.0
     static_size: int = 0
+    recipe: str = ""
 
     def shape_for(self, height, width, render_size=None):
         """(height, width) at which the network sees a picture; render_size: another short side than its own."""

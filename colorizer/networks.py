@@ -89,6 +89,7 @@ LITE0_BLOCKS = (
     (3, 1, 6, 320, 1),
 )
 LITE0_STRIDE = 32
+HEADS = ("lab", "ab", "logits")  # names of the layers that give colours, of any network here
 HEADS_STRIDE = 4  # a*b* need no finer: the way back to the picture's size is guided by its lightness
 
 

@@ -10,9 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from colorizer import __version__, color, inference, rendering
+from colorizer import __version__, color, inference, networks, rendering
 
 KINDS = ("none", "float16", "dynamic", "int8")
+INPUTS = {
+    "predict_lab": {"lightness": "float32 [1, H, W, 1], L* 0..100", "vividness": "float32 [], 0..1"},
+    "colorize": {"image": "uint8 [1, H, W, 3], sRGB 0..255"},
+}
 MERGING = (
     "lightness: L* 0..100 of the picture reduced to render_size; lab: CIE L*a*b* at that size. Enlarge a* and b*, keep the picture's own L*"
     " at full size, convert to sRGB. colorize does the same for a picture that is as small as that."
@@ -31,11 +35,11 @@ class _UpConvolution(keras.layers.Layer):
         kernel = transposed.kernel.numpy().transpose(0, 1, 3, 2)  # [4, 4, in, out]
         rows = {0: (3, 1), 1: (2, 0)}
         parts = [kernel[np.ix_(rows[odd_row], rows[odd_column])] for odd_row in (0, 1) for odd_column in (0, 1)]
-        self._kernel = tf.constant(np.concatenate(parts, axis=-1))
-        self._width = kernel.shape[-1]
+        self.kernel = tf.constant(np.concatenate(parts, axis=-1))
 
-    def call(self, x):
-        windows = tf.nn.conv2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), self._kernel, strides=1, padding="VALID")
+    def call(self, x, kernel=None):
+        padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        windows = tf.nn.conv2d(padded, self.kernel if kernel is None else kernel, strides=1, padding="VALID")
         pieces = tf.split(windows, 4, axis=-1)
         first, last = slice(None, -1), slice(1, None)
         pixels = [piece[:, rows, columns] for piece, (rows, columns) in
@@ -54,21 +58,103 @@ class _Nearest(keras.layers.Layer):
         return tf.image.resize(x, tf.shape(x)[1:3] * self._factor, method="nearest")
 
 
+class _InEightBits(keras.layers.Layer):
+    """A layer of the network with its kernel, each channel, and its output rounded to 256 values: LiteRT runs it in integers.
+
+    output_range: lowest and highest of the output; None where the next layer is an activation that becomes part of this one.
+    """
+
+    def __init__(self, layer, output_range):
+        super().__init__(name=layer.name)
+        self._layer = _REPLACEMENTS[type(layer)](layer) if type(layer) in _REPLACEMENTS else layer
+        self._output_range = output_range
+
+    def build(self, input_shape):
+        """Nothing: the layer within has its weights."""
+
+    def call(self, x):
+        layer = self._layer
+        if isinstance(layer, _UpConvolution):
+            x = layer.call(x, _rounded(layer.kernel))
+        elif isinstance(layer, keras.layers.DepthwiseConv2D):
+            swapped = [0, 1, 3, 2]  # its channels are the last axis but one
+            kernel = tf.transpose(_rounded(tf.transpose(layer.kernel.value, swapped)), swapped)
+            x = tf.nn.depthwise_conv2d(x, kernel, [1, *layer.strides, 1], layer.padding.upper())
+        elif isinstance(layer, keras.layers.Conv2D):
+            x = tf.nn.conv2d(x, _rounded(layer.kernel.value), layer.strides, layer.padding.upper())
+        else:
+            x = layer(x)
+        if getattr(layer, "use_bias", False):
+            x = tf.nn.bias_add(x, layer.bias)
+        return x if self._output_range is None else tf.quantization.fake_quant_with_min_max_args(x, *self._output_range)
+
+
+def _rounded(kernel):
+    largest = tf.maximum(tf.reduce_max(tf.abs(kernel), axis=range(len(kernel.shape) - 1)), 1e-6)
+    return tf.quantization.fake_quant_with_min_max_vars_per_channel(kernel, -largest, largest, narrow_range=True)
+
+
+_CONVOLUTIONS = keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose
+_ROUNDED = (
+    *_CONVOLUTIONS,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.Add,
+    keras.layers.Concatenate,
+    keras.layers.UpSampling2D,
+)
+
+
+def in_eight_bits(network, calibration):
+    """The network, lightened, in 8-bit integers up to its heads, ranges of layers being those that `calibration` fills.
+
+    calibration: lightness [1, H, W, 1] of pictures. What makes colours of the heads stays in float32: there 8 bits are seen. So do
+    batch norms that are no part of a convolution, and attention.
+    """
+    heads_and_after, followers = set(), {}
+    for layer in network.layers:
+        parents = [parent.operation.name for node in layer._inbound_nodes for parent in node.parent_nodes]
+        for parent in parents:
+            followers.setdefault(parent, []).append(layer)
+        if layer.name in networks.HEADS or heads_and_after.intersection(parents):
+            heads_and_after.add(layer.name)
+    rounded = [layer for layer in network.layers if isinstance(layer, _ROUNDED) and layer.name not in heads_and_after]
+
+    def is_followed_by_its_activation(layer):
+        followed_by = followers[layer.name]
+        return isinstance(layer, _CONVOLUTIONS) and len(followed_by) == 1 and isinstance(followed_by[0], keras.layers.ReLU)
+
+    ranged = [layer for layer in rounded if not is_followed_by_its_activation(layer)]
+    outputs = inference.compiled(keras.Model(network.input, [layer.output for layer in ranged]))
+    seen = [[(float(tf.reduce_min(output)), float(tf.reduce_max(output))) for output in outputs(each / 50 - 1)] for each in calibration]
+    lowest_and_highest = np.array(seen).transpose(1, 2, 0)  # [layer, 2, picture]
+    ranges = {layer.name: (min(0.0, low.min()), max(1e-3, high.max())) for layer, (low, high) in zip(ranged, lowest_and_highest)}
+    kept = {layer.name for layer in rounded}
+    return _replaced(network, lambda layer: _InEightBits(layer, ranges.get(layer.name)) if layer.name in kept else None)
+
+
 # for running, not for training
 _REPLACEMENTS = {keras.layers.Conv2DTranspose: _UpConvolution, keras.layers.UpSampling2D: _Nearest}
 
 
 def lightened(network):
     """The network with layers that LiteRT runs faster, or at all, in place of those in _REPLACEMENTS: the same numbers."""
+    return _replaced(network, lambda layer: None)
+
+
+def _replaced(network, replacement):
+    """A copy of the network with replacement(layer), or a layer of _REPLACEMENTS, where there is one."""
+    own = {}
 
     def clone(layer):
-        replacement = _REPLACEMENTS.get(type(layer))
-        return replacement(layer) if replacement else layer.__class__.from_config(layer.get_config())
+        new = replacement(layer) or (_REPLACEMENTS[type(layer)](layer) if type(layer) in _REPLACEMENTS else None)
+        if new is None:
+            new = own[layer.name] = layer.__class__.from_config(layer.get_config())
+        return new
 
     copy = keras.models.clone_model(network, clone_function=clone)
-    for mine, its in zip(copy.layers, network.layers):
-        if type(its) not in _REPLACEMENTS:
-            mine.set_weights(its.get_weights())
+    for name, layer in own.items():
+        layer.set_weights(network.get_layer(name).get_weights())
     return copy
 
 
@@ -77,7 +163,6 @@ class _OnDevice(tf.Module):
 
     def __init__(self, network, traits):
         super().__init__()
-        network = lightened(network)
         self.variables_of_network = [variable.value for variable in network.variables]  # else the conversion loses the weights
         sides = [traits.static_size or None] * 2
 
@@ -99,12 +184,12 @@ class _OnDevice(tf.Module):
         self.colorize = tf.function(colorize, [image], autograph=False)
 
 
-def convert(network, traits, kind="none", calibration=()):
+def convert(network, traits, kind="none", calibration=(), terms=""):
     """The bytes of a .tflite file with its traits.
 
-    kind: one of KINDS, of the weights. calibration: lightness [1, H, W, 1] of pictures, for int8.
+    kind: one of KINDS, of the weights. calibration: lightness [1, H, W, 1] of pictures, for int8. terms: of use.
     """
-    module = _OnDevice(network, traits)
+    module = _OnDevice(in_eight_bits(network, calibration) if kind == "int8" else lightened(network), traits)
     signatures = {"predict_lab": module.predict_lab.get_concrete_function(), "colorize": module.colorize.get_concrete_function()}
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures=signatures)
@@ -113,17 +198,9 @@ def convert(network, traits, kind="none", calibration=()):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if kind == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if kind == "int8":
-            converter.representative_dataset = lambda: _calibrated(calibration, traits)
         model = converter.convert()
-    return with_traits(model, {**dataclasses.asdict(traits), "version": __version__, "weights": kind, "merging": MERGING})
-
-
-def _calibrated(calibration, traits):
-    for lightness in calibration:
-        yield "predict_lab", {"lightness": lightness, "vividness": np.float32(traits.vividness)}
-        grey = color.rgb_from_lab(np.concatenate([lightness, lightness * 0, lightness * 0], axis=-1))
-        yield "colorize", {"image": grey}
+    about = {"version": __version__, "weights": kind, "inputs": INPUTS, "merging": MERGING, "license": terms}
+    return with_traits(model, {**dataclasses.asdict(traits), **about})
 
 
 def with_traits(model, traits):

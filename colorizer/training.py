@@ -388,10 +388,10 @@ def _labs(split, batch_size, most_pixels):
 def _traits(config):
     """What is known of the network before it is trained."""
     if config.model == "lite0":
-        return inference.Traits(
-            config.render_size or config.image_size, networks.LITE0_STRIDE, keeps_lightness=True, vividness=config.vividness
-        )
-    return inference.Traits(config.image_size, networks.stride_of(networks.unit_widths(config.image_size, config.width)))
+        size, stride = config.render_size or config.image_size, networks.LITE0_STRIDE
+        return inference.Traits(size, stride, keeps_lightness=True, vividness=config.vividness, recipe=config.recipe)
+    stride = networks.stride_of(networks.unit_widths(config.image_size, config.width))
+    return inference.Traits(config.image_size, stride, recipe=config.recipe)
 
 
 def _plateau(config, model, progress, watched):

@@ -185,7 +185,6 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(model, folder_of, tmp_p
     (tmp_path / "file").touch()
     for arguments, said in [
         ([], "name pictures"),
-        ([str(album)], "name its --model"),
         ([str(album / "a.png"), f"--model={model}", f"--status={album / 'a.jpg'}"], "no status"),
         ([str(album / "a.png"), f"--model={model}", f"--status={album / 'a.png'}"], "a picture of this run"),
         ([str(album / "a.png"), f"--model={model}", f"--output={tmp_path / 'file' / 'below'}"], "cannot be written"),

@@ -26,9 +26,10 @@ flags.DEFINE_string("model", None, "A run folder (its best.keras) or a .keras fi
 flags.DEFINE_string("output", None, "A folder, made where absent. Required.", **_HERE)
 flags.DEFINE_string("name", "colorizer", "Of the model: what a server calls it, and how the files' names begin.", **_HERE)
 flags.DEFINE_multi_enum("format", ["savedmodel", "tflite"], ("savedmodel", "tflite"), "What to write. Repeatable.", **_HERE)
-flags.DEFINE_multi_enum("quantize", ["none", "float16"], ("none", "float16", "dynamic", "int8"), "Weights of the .tflite files: a file for"
-                        " each. float16: half the size, the same colours; dynamic, int8: a quarter, where the network bears it."
-                        " Repeatable.", **_HERE)  # fmt: skip
+flags.DEFINE_multi_enum("quantize", [], ("none", "float16", "dynamic", "int8"), "Weights of the .tflite files: a file for each. float16:"
+                        " half the size, the same colours. int8: a third, twice as fast, where the network bears it. dynamic: 8-bit weights"
+                        " alone. Repeatable. Unset: none, float16 and, of the recipe photo, int8.", **_HERE)  # fmt: skip
+flags.DEFINE_string("license", "", "Terms of use of the weights, for the .tflite files to say.", **_HERE)
 flags.DEFINE_integer("tflite_size", 0, "Height and width that the .tflite files take, pixels, for delegates that want them fixed. 0: any;"
                      " keeps a picture's aspect.", lower_bound=0, upper_bound=2048, **_HERE)  # fmt: skip
 flags.DEFINE_enum("dataset", None, config.DATASETS, "Pictures to calibrate and verify with. Unset: the run's own, else sample.", **_HERE)
@@ -52,6 +53,8 @@ def _export():
 
     model, output = (os.path.expanduser(path) for path in (FLAGS.model, FLAGS.output))
     traits = inference.check(model)
+    # the paper's networks lose their colours in 8 bits
+    quantize = list(dict.fromkeys(FLAGS.quantize)) or ["none", "float16", *(["int8"] if traits.recipe == "photo" else [])]
     if FLAGS.tflite_size % traits.stride:
         raise ColorizerError(f"--tflite_size={FLAGS.tflite_size}: must be a multiple of the network's stride, {traits.stride}")
     judged_on = _judged_on(inference.trained_on(model))
@@ -61,13 +64,13 @@ def _export():
 
         network = inference.network_of(model)
         calibration, examples = [], []
-        if "int8" in FLAGS.quantize and "tflite" in FLAGS.format:
+        if "int8" in quantize and "tflite" in FLAGS.format:
             calibration = _first(dataset.pictures(judged_on, "train"), FLAGS.calibration_examples)
         if FLAGS.verify:
             examples = _first(dataset.pictures(judged_on, "test", seen_in_training=FLAGS.data_dir is None), FLAGS.verify_examples)
         rows = export.write(
-            network, traits, output, FLAGS.name, set(FLAGS.format), list(dict.fromkeys(FLAGS.quantize)), FLAGS.tflite_size, calibration,
-            examples, shlex.join(["export.py", *sys.argv[1:]]),
+            network, traits, output, FLAGS.name, set(FLAGS.format), quantize, FLAGS.tflite_size, calibration,
+            examples, shlex.join(["export.py", *sys.argv[1:]]), FLAGS.license,
         )  # fmt: skip
     print("\n".join(export.table(rows)))
     if not FLAGS.verify:
