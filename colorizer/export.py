@@ -191,16 +191,24 @@ def _signatures(path):
 
 
 def _latency(path, threads, runs=10):
-    """Milliseconds of the network for one picture of its render size, the median; None of a SavedModel, whose threads are the process's."""
-    if path.is_dir():
-        return None
-    traits = inference.load(path).traits
+    """Milliseconds of predict_lab for one picture of the render size, the median; of a SavedModel in a session, as servers run it."""
+    traits = inference.check(path)
     lightness = np.full((1, *traits.shape_for(traits.render_size, traits.render_size), 1), 50, "float32")
-    run = inference.interpreter(path, threads).get_signature_runner("predict_lab")
+    if path.is_file():
+        run = inference.interpreter(path, threads).get_signature_runner("predict_lab")
+        return _median_milliseconds(lambda: run(lightness=lightness, vividness=np.float32(traits.vividness)), runs)
+    pools = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1, use_per_session_threads=True)
+    with tf.compat.v1.Session(graph=tf.Graph(), config=pools) as session:
+        signature = tf.compat.v1.saved_model.load(session, ["serve"], str(path)).signature_def["predict_lab"]
+        (given,), (answer,) = (list(tensors.values()) for tensors in (signature.inputs, signature.outputs))
+        return _median_milliseconds(lambda: session.run(answer.name, {given.name: lightness}), runs)
+
+
+def _median_milliseconds(work, runs):
     seconds = []
     for _ in range(runs + 2):  # two to warm up
         began = time.perf_counter()
-        run(lightness=lightness, vividness=np.float32(traits.vividness))
+        work()
         seconds.append(time.perf_counter() - began)
     return 1000 * statistics.median(seconds[2:])
 
@@ -233,8 +241,8 @@ def _readme(name, report):
     return f"""# {name}
 
 Exported by colorizer {report["version"]}: `{report["command"]}`.
-Differences to the Keras network on {report["pictures"]} pictures, in 8-bit steps of sRGB and as mean CIEDE2000; milliseconds of the
-network alone at {report["model"]["render_size"]} px.
+Differences to the Keras network on {report["pictures"]} pictures, in 8-bit steps of sRGB and as mean CIEDE2000; milliseconds of
+predict_lab for one picture of {report["model"]["render_size"]} px.
 
 | {lines[0]} |
 | {dashes} |
