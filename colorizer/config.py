@@ -11,7 +11,7 @@ import os
 from colorizer import ColorizerError
 
 DATASETS = ("sample", "cifar10", "places365", "folder")
-MODELS = ("gan", "unet", "lite0")
+MODELS = ("gan", "unet", "lite0", "residual")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Config:
     eval_examples: int = 0  # use the first N of the validation and of the test part; 0: all
     validation_examples: int = 5000  # cifar10: taken from the end of the 50,000 training images
     skip_grey: bool = True  # leave grey images out of training, as the authors' code does
+    shift: int = 0  # cifar10: random shifts by up to that many pixels, the edges mirrored
+    lightness_jitter: float = 0.0  # deviation of log gamma, of the lightness that the network sees in training
     flip: bool = True  # random horizontal flips, as the authors' code does
     smallest_crop: float = 0.5  # folder, sample: a training crop's side, at least this share of the short side
     repeats: str = ""  # folder: "faces=3,places=1": how often an epoch has the training pictures in a folder of that name
@@ -38,9 +40,9 @@ class Config:
     dropout: float = 0.5  # the generator's only noise (3.2)
     dropout_units: int = 2  # on that many decoding units, the innermost first
 
-    # the network with two answers (networks.build_lite0, dial.py)
+    # the networks with two answers (networks.build_lite0, build_residual; dial.py)
     init: str = ""  # a trained model of this kind to go on from: photo, a run folder or a .keras file
-    pretrained: bool = True  # else its encoder begins with ImageNet features
+    pretrained: bool = True  # lite0: else its encoder begins with ImageNet features
     frozen_blocks: int = 5  # of the encoder, the first ones: they stay as they are
     attention_heads: int = 4
     bins: int = 128  # colours of the vivid answer's distribution
@@ -100,8 +102,17 @@ def photo(dataset, model):
     )  # fmt: skip
 
 
-RECIPES = {"paper": paper, "photo": photo}
-MODELS_OF = {"paper": ("gan", "unet"), "photo": ("lite0",)}  # the first is the default
+def small(dataset, model):
+    """CIFAR-10 in an evening on two CPU cores, from scratch, with the same dial; docs/cifar10.md has what each part is worth."""
+    return Config(
+        dataset=dataset, model=model, recipe="small", image_size=32, batch_size=256, epochs=44, shift=3, lightness_jitter=0.15,
+        vividness=0.5, learning_rate=2e-3, beta1=0.9, weight_decay=0.02, averaging=0.998, schedule="cosine",
+    )  # fmt: skip
+
+
+RECIPES = {"paper": paper, "photo": photo, "small": small}
+MODELS_OF = {"paper": ("gan", "unet"), "photo": ("lite0",), "small": ("residual",)}  # the first is the default
+TWO_ANSWERS = ("lite0", "residual")
 
 _CHOICES = {
     "dataset": DATASETS,
@@ -118,7 +129,8 @@ _RANGES = {
     "smallest_crop": (0.01, 1), "width": (1, 1024), "dropout": (0, 0.99), "dropout_units": (0, 16), "l1_weight": (0, None),
     "real_label": (0.5, 1), "epochs": (1, None), "batch_size": (1, None), "steps_per_epoch": (0, None),
     "learning_rate": (1e-9, 10), "beta1": (0, 0.9999), "plateau_factor": (1e-4, 1), "plateau_patience": (1, None),
-    "plateau_threshold": (0, 1), "aged": (0, 1), "frozen_blocks": (0, 16), "attention_heads": (0, 16), "bins": (2, 1024),
+    "plateau_threshold": (0, 1), "aged": (0, 1), "shift": (0, 15), "lightness_jitter": (0, 1),
+    "frozen_blocks": (0, 16), "attention_heads": (0, 16), "bins": (2, 1024),
     "render_size": (0, 4096), "vividness": (0, 1), "bins_weight": (0, None), "encoder_rate": (0, 10), "weight_decay": (0, 1),
     "averaging": (0, 0.99999), "seed": (0, 4_000_000), "checkpoint_minutes": (0, None),
 }  # fmt: skip
@@ -144,7 +156,7 @@ def resolve(recipe, dataset, model, overrides):
         raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 16, the stride of the smallest U-Net")
     if config.model == "lite0" and config.image_size % 32:
         raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 32, the stride of {config.model}")
-    if config.init and config.model != "lite0":
+    if config.init and config.model not in TWO_ANSWERS:
         raise ColorizerError(f"init={config.init}: the recipe {recipe} begins anew; --recipe=photo can go on from a trained model")
     if config.dataset == "cifar10" and config.image_size != 32:
         raise ColorizerError(f"image_size={config.image_size}: the images of cifar10 are 32 pixels wide")

@@ -86,12 +86,16 @@ def steps_per_epoch(config, data):
 def training_batches(config, data, epoch, steps, skip=0):
     """Batches `skip`, ... `steps` - 1 of an epoch, shuffled and augmented."""
     examples = data.train.shuffled(config.seed, epoch, steps * config.batch_size, skip * config.batch_size)
-    if not config.aged:
+    if not (config.aged or config.lightness_jitter):
         return _lab_batches(examples, config.batch_size).prefetch(tf.data.AUTOTUNE)
 
     def aged_pair(step, rgb):
         key = tf.random.experimental.stateless_fold_in(tf.constant([config.seed, epoch], tf.int64), tf.cast(step, tf.int64) + AGING)
-        return color.scale(color.lightness_from_rgb(aging.aged(rgb, key, config.aged), xp=keras.ops)), _scaled_pair(rgb)[1]
+        lightness = color.lightness_from_rgb(aging.aged(rgb, key, config.aged) if config.aged else rgb, xp=keras.ops)
+        if config.lightness_jitter:
+            gamma = tf.exp(config.lightness_jitter * tf.random.stateless_normal([tf.shape(rgb)[0], 1, 1, 1], key))
+            lightness = 100 * tf.pow(tf.clip_by_value(lightness / 100, 1e-6, 1), gamma)
+        return color.scale(lightness), _scaled_pair(rgb)[1]
 
     batches = examples.batch(config.batch_size).enumerate(skip)
     return batches.map(aged_pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -295,6 +299,15 @@ def _maybe_flipped(rgb, key, flip):
     return tf.cond(_uniform(key, 0) < 0.5, lambda: tf.reverse(rgb, [1]), lambda: rgb)
 
 
+def _shifted(rgb, key, most):
+    """Moved by up to `most` pixels each way, the edges mirrored."""
+    if key is None or not most:
+        return rgb
+    wide = tf.pad(rgb, [[most, most], [most, most], [0, 0]], "REFLECT")
+    down, right = (tf.cast(_uniform(key, number) * (2 * most + 1), tf.int32) for number in (1, 2))
+    return tf.ensure_shape(wide[down : down + tf.shape(rgb)[0], right : right + tf.shape(rgb)[1]], rgb.shape)
+
+
 def _uniform(key, number):
     """The `number`-th random number of a key, in [0, 1)."""
     return tf.random.stateless_uniform([], tf.random.experimental.stateless_fold_in(key, number))
@@ -372,7 +385,7 @@ def _cifar10(config):
 
     def split(rgb):
         rgb = tf.constant(rgb)
-        return _indexed(len(rgb), lambda index, key: _maybe_flipped(rgb[index], key, config.flip))
+        return _indexed(len(rgb), lambda index, key: _maybe_flipped(_shifted(rgb[index], key, config.shift), key, config.flip))
 
     return Data(
         split(train[colour] if config.skip_grey else train),

@@ -32,6 +32,7 @@ class DialColorizer(keras.Model):
     def __init__(self, network, **kwargs):
         super().__init__(**kwargs)
         self.network = network
+        self.strides = networks.strides_of(network)
         self.generator = networks.build_answering(network)
         bins = network.output_shape[1][-1]
         # of the training pictures; weights, so that checkpoints have them
@@ -65,10 +66,9 @@ class DialColorizer(keras.Model):
         scaled_lightness, scaled_lab = batch
         with tf.GradientTape() as tape:
             scaled_ab, logits = self.network(scaled_lightness, training=True)
-            stride = scaled_lab.shape[1] // logits.shape[1]
-            lab = color.unscale(ops.average_pool(scaled_lab, stride, stride))
-            distance = losses.distance_cost(lab[..., 1:], scaled_ab * color.AB_SCALE)
-            cross_entropy = losses.bins_cost(lab[..., 1:], logits, self.palette_ab)
+            of_ab, of_logits = (ops.average_pool(scaled_lab, stride, stride) for stride in self.strides)
+            distance = losses.distance_cost(color.unscale(of_ab)[..., 1:], scaled_ab * color.AB_SCALE)
+            cross_entropy = losses.bins_cost(color.unscale(of_logits)[..., 1:], logits, self.palette_ab)
             loss = distance / 10 + self.bins_weight * cross_entropy
             scaled_loss = loss / self.distribute_strategy.num_replicas_in_sync
         variables = [variable for _, share in self.shares() for variable in share]
@@ -77,9 +77,9 @@ class DialColorizer(keras.Model):
             optimizer.apply([next(gradients) for _ in share], share)
         for metric, cost in zip(self.cost_metrics, (loss, distance, cross_entropy)):
             metric.update_state(cost)
-        predicted = ops.concatenate([ops.average_pool(scaled_lab[..., :1], stride, stride), scaled_ab], axis=-1)
+        predicted = ops.concatenate([of_ab[..., :1], scaled_ab], axis=-1)
         for metric in self.figures:
-            metric.update_state(color.scale(lab), predicted)
+            metric.update_state(of_ab, predicted)
         return {metric.name: metric.result() for metric in self.metrics}
 
     def set_palette(self, labs):
@@ -120,7 +120,7 @@ class DialColorizer(keras.Model):
         """(temperature, beta, gain) at which B is as colourful as the truth, and of those the nearest to it by CIEDE2000."""
         heads = keras.Model(self.generator.input, self.generator.get_layer("logits_out").output)
         logits = np.concatenate([np.array(heads(labs[i : i + 16, ..., :1] / 50 - 1, training=False)) for i in range(0, len(labs), 16)])
-        reduced = np.asarray(ops.convert_to_numpy(ops.average_pool(labs, networks.HEADS_STRIDE, networks.HEADS_STRIDE)))
+        reduced = np.asarray(ops.convert_to_numpy(ops.average_pool(labs, self.strides[1], self.strides[1])))
         rgb = color.rgb_from_lab(reduced)
         truth, wanted = color.lab_from_rgb(rgb), metrics.colorfulness(rgb).mean()
 

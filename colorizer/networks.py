@@ -90,14 +90,14 @@ LITE0_BLOCKS = (
 )
 LITE0_STRIDE = 32
 HEADS = ("lab", "ab", "logits")  # names of the layers that give colours, of any network here
-HEADS_STRIDE = 4  # a*b* need no finer: the way back to the picture's size is guided by its lightness
 
 
 def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0):
     """Scaled lightness [B, H, W, 1] -> [scaled ab [B, H/4, W/4, 2], logits of `bins` colours [B, H/4, W/4, bins]].
 
     The encoder is EfficientNet-Lite0, whose batch norm is part of its convolutions (pretrained.lite0_weights gives its weights).
-    The decoder goes back up to a quarter of the size through the encoder's features; at a sixteenth every place attends to all
+    The decoder goes back up to a quarter of the size through the encoder's features (a*b* need no finer: the way to the picture's own
+    size is guided by its lightness); at a sixteenth every place attends to all
     others, so that far parts of one thing agree.
 
     Args:
@@ -134,12 +134,63 @@ def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0):
                 attended, attended
             )
             x = layers.Add(name="attended")([x, attended])
+    return Model(lightness, _heads(x, x, bins, seeds), name="colorizer")
+
+
+RESIDUAL_STRIDE = 8
+
+
+def build_residual(bins=128, widths=(48, 96, 192), blocks=(1, 2, 2), seed=0):
+    """Scaled lightness [B, H, W, 1] -> [scaled ab [B, H, W, 2], logits of `bins` colours [B, H/2, W/2, bins]].
+
+    A residual U-Net (He et al. 2016; Ronneberger et al. 2015) for small pictures that does next to nothing at full size: a stem
+    halves it at once, `blocks` of residual units follow at each width, and one on each level of the way back. At the bottom the
+    mean of the whole picture gates the channels (Hu et al. 2018).
+    """
+    seeds = iter(range(1000 * seed, 1000 * seed + 999))
+
+    def convolution(x, width, kernel, name, strides=1):
+        x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False, kernel_initializer=_he(seeds), name=name)(x)
+        return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+
+    def unit(x, width, name, strides=1):
+        came = x if strides == 1 else convolution(x, width, 1, f"{name}_shortcut", strides)
+        x = layers.ReLU(name=f"{name}_relu1")(convolution(x, width, 3, f"{name}_first", strides))
+        x = convolution(x, width, 3, f"{name}_second")
+        return layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([came, x]))
+
+    lightness = Input((None, None, 1), name="lightness")
+    x = layers.ReLU(name="stem_relu")(convolution(lightness, widths[0], 4, "stem", 2))
+    skips = []
+    for level, (width, count) in enumerate(zip(widths, blocks)):
+        for number in range(count):
+            x = unit(x, width, f"down{level}_{number}", 2 if level and not number else 1)
+        skips.append(x)
+    whole = layers.GlobalAveragePooling2D(keepdims=True, name="whole")(x)
+    gate = layers.Conv2D(widths[-1], 1, activation="sigmoid", kernel_initializer=_he(seeds), name="gate")(whole)
+    x = layers.Multiply(name="gated")([x, gate])
+    for level, width in reversed(list(enumerate(widths[:-1]))):
+        x = layers.UpSampling2D(2, name=f"up{level}")(convolution(x, width, 1, f"up{level}_narrow"))
+        x = unit(layers.Add(name=f"up{level}_skip")([x, skips[level]]), width, f"up{level}_unit")
+    full = layers.Conv2DTranspose(16, 4, strides=2, padding="same", use_bias=False, kernel_initializer=_he(seeds), name="enlarged")(x)
+    full = layers.ReLU(name="enlarged_relu")(layers.BatchNormalization(momentum=0.9, name="enlarged_norm")(full))
+    return Model(lightness, _heads(full, x, bins, seeds), name="colorizer")
+
+
+def _heads(of_ab, of_logits, bins, seeds):
+    """The two heads, almost grey, and every bin as likely, at first."""
     outputs = []
-    for name, channels in (("ab", 2), ("logits", bins)):  # almost grey, and every bin as likely, at first
+    for name, channels, x in (("ab", 2, of_ab), ("logits", bins, of_logits)):
         start = initializers.RandomNormal(stddev=0.01, seed=next(seeds))
         head = layers.Conv2D(channels, 1, kernel_initializer=start, name=name)(x)
         outputs.append(layers.Activation("linear", dtype="float32", name=f"{name}_out")(head))
-    return Model(lightness, outputs, name="colorizer")
+    return outputs
+
+
+def strides_of(network):
+    """How many times smaller than the picture each head is."""
+    side = 64
+    return [side // shape[1] for shape in network.compute_output_shape((1, side, side, 1))]
 
 
 def _inverted_residual(x, kernel, strides, expansion, width, name, seeds):
@@ -165,12 +216,22 @@ def build_answering(network):
     ab, logits = copy.outputs
     softmax = layers.Softmax(name="shares")(logits)
     palette = layers.Conv2D(2, 1, use_bias=False, name="palette")(softmax)
-    x = layers.Concatenate(name="answers")([ab, palette])
-    stride = HEADS_STRIDE
-    x = layers.UpSampling2D(stride, name="enlarge")(x)  # nearest, and two box filters: no resizing of Keras takes unknown sizes
-    for number in (1, 2):
-        x = layers.AveragePooling2D(stride - 1, strides=1, padding="same", name=f"smooth{number}")(x)
-    return Model(copy.input, layers.Concatenate(name="scaled_answers")([copy.input, x]), name="colorizer")
+    strides = strides_of(network)
+    if strides[0] == strides[1]:
+        answers = _enlarged(layers.Concatenate(name="answers")([ab, palette]), strides[0], "")
+        return Model(copy.input, layers.Concatenate(name="scaled_answers")([copy.input, answers]), name="colorizer")
+    answers = [_enlarged(ab, strides[0], "_ab"), _enlarged(palette, strides[1], "_palette")]
+    return Model(copy.input, layers.Concatenate(name="scaled_answers")([copy.input, *answers]), name="colorizer")
+
+
+def _enlarged(x, stride, name):
+    """Smoothly: nearest, and box filters, as no resizing of Keras takes unknown sizes."""
+    if stride == 1:
+        return x
+    x = layers.UpSampling2D(stride, name=f"enlarge{name}")(x)
+    for number in range(1, 3 if stride > 2 else 2):
+        x = layers.AveragePooling2D(3, strides=1, padding="same", name=f"smooth{name}{number}")(x)
+    return x
 
 
 def in_dtype(network, dtype="float32"):

@@ -209,7 +209,7 @@ def build_model(config, synchronized=False, steps=1):
 
     steps: of the whole training, which a schedule must know.
     """
-    if config.model == "lite0":
+    if config.model in configuration.TWO_ANSWERS:
         return _build_dial(config, steps)
     widths = networks.unit_widths(config.image_size, config.width)
     generator = networks.build_generator(widths, config.dropout, config.dropout_units, config.seed, synchronized)
@@ -230,6 +230,11 @@ def build_model(config, synchronized=False, steps=1):
 
 
 def _build_dial(config, steps):
+    if config.model == "residual":
+        network = networks.build_residual(config.bins, seed=config.seed)
+        model = DialColorizer(network)
+        model.compile([(_adamw(config, 1.0, steps), network.trainable_variables)], config.bins_weight, jit_compile=config.jit_compile)
+        return model
     network = networks.build_lite0(config.bins, heads=config.attention_heads, seed=config.seed)
     encoder = [layer for layer in network.layers if layer.name.startswith(("stem", "block"))]
     if config.pretrained and not config.init:
@@ -387,8 +392,9 @@ def _labs(split, batch_size, most_pixels):
 
 def _traits(config):
     """What is known of the network before it is trained."""
-    if config.model == "lite0":
-        size, stride = config.render_size or config.image_size, networks.LITE0_STRIDE
+    if config.model in configuration.TWO_ANSWERS:
+        stride = networks.LITE0_STRIDE if config.model == "lite0" else networks.RESIDUAL_STRIDE
+        size = config.render_size or config.image_size
         return inference.Traits(size, stride, keeps_lightness=True, vividness=config.vividness, recipe=config.recipe)
     stride = networks.stride_of(networks.unit_widths(config.image_size, config.width))
     return inference.Traits(config.image_size, stride, recipe=config.recipe)

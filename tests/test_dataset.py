@@ -442,3 +442,30 @@ def test_a_part_that_a_folder_lacks_is_an_error(folder_of):
     train_alone = folder_of({f"train/{i}.png": (8, 8) for i in range(20)}, "train_alone")
     assert dataset.pictures(configured("folder", train_alone)).split == "all"
     assert dataset.pictures(configured("folder", train_alone), seen_in_training=True).split == "validation"
+
+
+def test_repeats_weigh_folders_and_name_what_is_not_there(folder_of):
+    top = folder_of({f"train/{name}/{i}.png": (40, 40) for name, count in (("faces", 3), ("places", 4)) for i in range(count)})
+    settings = {"data_dir": str(top), "image_size": 32}
+
+    def count(repeats):
+        return dataset.load(config.resolve("photo", "folder", None, {**settings, "repeats": repeats})).train.count
+
+    plain = count("")
+    assert count("faces=3") - plain == 2 * (count("faces=2") - plain) > 0
+    for wrong in ("faces", "faces=x", "cats=2"):
+        with pytest.raises(ColorizerError, match="repeats="):
+            count(wrong)
+
+
+def test_shifts_mirror_the_edges_and_jitter_moves_the_input_alone(rng):
+    rgb = rng.integers(0, 256, (32, 32, 3), dtype="uint8")
+    wide = np.pad(rgb, [[3, 3], [3, 3], [0, 0]], "reflect")
+    windows = {wide[y : y + 32, x : x + 32].tobytes() for y in range(7) for x in range(7)}
+    found = {dataset._shifted(tf.constant(rgb), tf.constant([0, number], tf.int64), 3).numpy().tobytes() for number in range(40)}
+    assert found <= windows and len(found) > 15
+    small = config.resolve("photo", "sample", None, {"image_size": 32, "batch_size": 8, "aged": 0.0, "lightness_jitter": 0.3})
+    scaled_lightness, scaled_lab = next(iter(dataset.training_batches(small, dataset.load(small), 0, 1)))
+    assert not np.allclose(scaled_lightness, scaled_lab[..., :1], atol=0.02)
+    order = [np.argsort(np.asarray(x)[0].ravel(), kind="stable") for x in (scaled_lightness, scaled_lab[..., :1])]
+    assert (np.diff(np.asarray(scaled_lightness)[0].ravel()[order[1]]) > -1e-4).all()  # a gamma keeps the order

@@ -122,3 +122,19 @@ def test_a_new_model_goes_on_from_a_trained_ones_colours(model, labs, two_heads)
     assert np.exp(np.array(other.log_prior)).sum() == pytest.approx(1, abs=1e-3)
     with pytest.raises(ValueError):
         DialColorizer(two_heads(BINS + 1)).begin_with(model.generator, labs[:3])
+
+
+def test_heads_of_different_sizes_give_one_answer(labs):
+    """The network of small pictures: R at full size, B's bins at half of it."""
+    network = networks.build_residual(BINS)
+    assert networks.strides_of(network) == [1, 2]
+    model = DialColorizer(network)
+    model.set_palette(labs)
+    model.compile([(keras.optimizers.AdamW(2e-3), network.trainable_variables)])
+    history = model.fit(batches(labs, 30), verbose=0, shuffle=False).history
+    assert np.isfinite(history["loss"][0]) and history["cross_entropy"][0] < np.log(BINS)
+    model.refresh(labs)
+    answer = model.generator(color.scale(labs[..., :1])).numpy()
+    assert answer.shape == (*labs.shape[:3], 5)
+    ab, _ = network(color.scale(labs[..., :1]), training=False)
+    np.testing.assert_allclose(answer[..., 1:3], ab, atol=1e-5)
