@@ -31,6 +31,7 @@ class Config:
     flip: bool = True  # random horizontal flips, as the authors' code does
     smallest_crop: float = 0.5  # folder, sample: a training crop's side, at least this share of the short side
     repeats: str = ""  # folder: "faces=3,places=1": how often an epoch has the training pictures in a folder of that name
+    leave_out: str = ""  # folder: "places128/*,*nette_*": training pictures whose path in the part matches one of these
     aged: float = 0.0  # share of the training pictures whose lightness is that of an old photograph (aging.py)
 
     # networks (3.1, 3.2)

@@ -6,6 +6,7 @@ epoch can be begun anew. Evaluation goes through every example once, in order, a
 
 import contextlib
 import dataclasses
+import fnmatch
 import importlib.util
 import math
 import os
@@ -505,6 +506,8 @@ def _folder(config):
     """Any tree of pictures: its own train/ and val/ (or validation/) and test/, or a tenth by file name as validation."""
     top = pathlib.Path(config.data_dir).expanduser()
     parts = _parts_of_folder(top)
+    patterns = [f"*/{pattern}" for pattern in config.leave_out.split(",") if pattern]
+    parts["train"] = [path for path in parts["train"] if not any(fnmatch.fnmatchcase(str(path), pattern) for pattern in patterns)]
     files = [
         _usable(parts["train"][: config.train_examples or None], top, "training"),
         _usable(parts["validation"][: config.eval_examples or None], top, "validation"),

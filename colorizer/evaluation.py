@@ -108,6 +108,13 @@ COLUMNS = {
         "low",
         "Frechet distance of truth and predictions in that classifier's last features. Not FID, and not comparable with it.",
     ),
+    "kid_lite2": Column(
+        "KID Lite2 x1000",
+        2,
+        "low",
+        "Unbiased squared MMD (Binkowski et al. 2018) of truth and predictions in EfficientNet-Lite2's last features, times 1000,"
+        " over the first 2,000 pictures. Not FID, and not comparable with other KIDs.",
+    ),
 }
 SHORT = ("mae_lab", "mae_rgb_percent", "acc_2", "acc_5", "colorfulness")  # what the table at the end of a training shows
 
@@ -118,6 +125,7 @@ GREY_CHROMA = 4.0
 CHROMA_BINS, CHROMA_UNIT = 50, 2  # the last one holds what is above
 HUE_BINS, COLOURED = 36, 8.0  # below that chroma a pixel's hue says nothing
 FEWEST_PIXELS_OF_BIN = 100
+KID_PICTURES = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,6 +175,7 @@ class Row:
         self.sums = collections.defaultdict(float)  # [1 + RESAMPLES, ...]; the first has each picture once
         self.per_image = collections.defaultdict(list)
         self.chroma_counts, self.hue_counts = np.zeros(CHROMA_BINS), np.zeros(HUE_BINS)
+        self.seen_features = []  # of realism.load(), each [B, D]
 
     def add(self, weights, figures, histograms):
         """weights [1 + RESAMPLES, B]; figures {name: [B]}, nan where a picture has none; histograms {name: [B, ...]}."""
@@ -197,7 +206,7 @@ class Row:
         return np.concatenate(self.per_image[name])
 
 
-def _judge(row, truth_rgb, truth_lab, predicted_lab, weights, recognise):
+def _judge(row, truth_rgb, truth_lab, predicted_lab, weights, recognise, realism=None):
     """Adds a batch to a row. recognise: uint8 sRGB -> ({figure: [B]}, {histogram: [B, ...]}), what the classifier says."""
     count, height, width, _ = truth_rgb.shape
     delivered_rgb = np.empty_like(truth_rgb)
@@ -237,6 +246,8 @@ def _judge(row, truth_rgb, truth_lab, predicted_lab, weights, recognise):
         "grey_fraction": 100.0 * (means["chroma"] < GREY_CHROMA),
         **means,
     }
+    if realism and sum(map(len, row.seen_features)) < KID_PICTURES:
+        row.seen_features.append(realism(delivered_rgb))
     recognised, features = recognise(delivered_rgb)
     row.add(weights, figures | recognised, histograms | features)
 
@@ -265,13 +276,13 @@ def _weights(names):
     return np.concatenate([np.ones((1, len(names))), np.transpose(drawn)])
 
 
-def evaluate(predictors, examples, batch_size=256, classifier=None):
+def evaluate(predictors, examples, batch_size=256, classifier=None, realism=None):
     """The judged rows: the truth's own, then those of the predictors, in their order.
 
     predictors: of Predictor. Each is judged with the true lightness put back ("kept": what a user gets), and those with
     `own_lightness` with theirs as well ("predicted": what the paper measured).
     examples: of images.Example, any sizes; neighbours of one size are colourised together.
-    classifier: a classifier.Classifier where the examples have its labels.
+    classifier: a classifier.Classifier where the examples have its labels. realism: of realism.load(), for kid_lite2.
     Raises ColorizerError where there is no example.
     """
     rows = [Row("truth", "kept")]
@@ -287,10 +298,10 @@ def evaluate(predictors, examples, batch_size=256, classifier=None):
             lab = color.lab_from_rgb(rgb)
             weights = _weights([example.name for example in batch])
             recognise = _recogniser(classifier, batch)
-            work = [pool.submit(_judge, rows[0], rgb, lab, lab, weights, recognise)]
+            work = [pool.submit(_judge, rows[0], rgb, lab, lab, weights, recognise, realism)]
             for predictor, its_rows in zip(predictors, of_predictor):
                 predicted_lab = predictor.lab_of(lab[..., :1])
-                work += [pool.submit(_judge, row, rgb, lab, predicted_lab, weights, recognise) for row in its_rows]
+                work += [pool.submit(_judge, row, rgb, lab, predicted_lab, weights, recognise, realism) for row in its_rows]
                 if lab.size > 3 * MOST_PIXELS:  # one prediction of a large picture at a time
                     concurrent.futures.wait(work)
             for done in work:
@@ -331,7 +342,7 @@ class Judged:
 
     def figures(self):
         """report.json's rows: every figure, its 95 % interval, and that of its difference to the first model's first row."""
-        values = [_values(row, self.rows[0]) for row in self.rows]
+        values = [_values(row, self.rows[0], self.names) for row in self.rows]
         models = [number for number, row in enumerate(self.rows) if row.vividness is not None]
         reported = []
         for number, (row, of_row) in enumerate(zip(self.rows, values)):
@@ -384,8 +395,8 @@ class Judged:
         return text.getvalue()
 
 
-def _values(row, truth):
-    """{figure: [1 + RESAMPLES]} of a row; `truth` is the truth's own row."""
+def _values(row, truth, names):
+    """{figure: [1 + RESAMPLES]} of a row; `truth` is the truth's own row, `names` the pictures'."""
     values = {name: row.mean(name) for name in COLUMNS if name in row.sums}
     values["colorfulness_gap"] = values["colorfulness"] - truth.mean("colorfulness")
     mean_squared_error = row.mean("squared_error")
@@ -402,6 +413,9 @@ def _values(row, truth):
         images = row.sums["squared_error", "count"]
         gaussians = [_gaussian(its.sums["features"], its.sums["features squared"], images) for its in (truth, row)]
         values["frechet_classifier_distance"] = metrics.frechet_distance(*gaussians[0], *gaussians[1])
+    if row.seen_features:
+        seen = [np.concatenate(its.seen_features)[:KID_PICTURES] for its in (truth, row)]
+        values["kid_lite2"] = 1000 * metrics.kernel_distance(*seen, _weights(names[:KID_PICTURES]))
     empty = row.sums["squared_error", "count"] == 0  # resamples without a picture, where there are few
     return {name: np.where(empty, np.nan, values[name]) for name in COLUMNS if name in values}
 

@@ -160,6 +160,25 @@ def chroma(lab):
     return np.sqrt(lab[..., 1] ** 2 + lab[..., 2] ** 2).mean(axis=(-2, -1), dtype="float64")
 
 
+def kernel_distance(features, predicted_features, weights):
+    """KID of features [N, D] (Binkowski et al. 2018): the unbiased squared MMD by the kernel (x.y / D + 1)^3.
+
+    weights: [..., N], how often each picture counts; [...] comes back. Both lists are of the same pictures in the same order, so a
+    picture is not compared with its own prediction either.
+    """
+    weights = np.asarray(weights, "float64")
+    pairs = weights.sum(axis=-1) ** 2 - (weights**2).sum(axis=-1)
+
+    def mean_kernel(one, other):
+        kernel = (one.astype("float64") @ other.astype("float64").T / one.shape[1] + 1) ** 3
+        np.fill_diagonal(kernel, 0)
+        return ((weights @ kernel) * weights).sum(axis=-1) / pairs
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        same = mean_kernel(features, features) + mean_kernel(predicted_features, predicted_features)
+        return same - 2 * mean_kernel(features, predicted_features)
+
+
 def streaming_metrics():
     """Keras metrics over scaled Lab, means over images: mae_lab, acc_2, acc_5, and l1 (the cost of Eq. 7, which plateau and best watch)."""
     from keras import metrics, ops  # here, as the rest of this module needs numpy alone

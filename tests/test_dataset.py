@@ -452,6 +452,8 @@ def test_repeats_weigh_folders_and_name_what_is_not_there(folder_of):
         return dataset.load(config.resolve("photo", "folder", None, {**settings, "repeats": repeats})).train.count
 
     plain = count("")
+    left = dataset.load(config.resolve("photo", "folder", None, {**settings, "leave_out": "faces/*,places/1.*"})).train.count
+    assert 0 < left < plain
     assert count("faces=3") - plain == 2 * (count("faces=2") - plain) > 0
     for wrong in ("faces", "faces=x", "cats=2"):
         with pytest.raises(ColorizerError, match="repeats="):

@@ -171,3 +171,18 @@ def test_metrics_agree_over_both_namespaces(rng):
     truth, predicted = rng.uniform(-50, 50, (2, 3, 5, 5, 3)).astype("float32")
     np.testing.assert_allclose(metrics.mae_lab(truth, predicted, xp=keras.ops), metrics.mae_lab(truth, predicted), rtol=1e-5)
     np.testing.assert_allclose(metrics.accuracy(truth, predicted, 5, xp=keras.ops), metrics.accuracy(truth, predicted, 5), rtol=1e-5)
+
+
+def test_kernel_distance_is_the_unbiased_mmd_over_pairs_of_different_pictures(rng):
+    one, other, weights = rng.normal(0, 1, (7, 5)), rng.normal(0.5, 1, (7, 5)), rng.integers(0, 4, (3, 7))
+    found = metrics.kernel_distance(one, other, weights)
+    for value, times in zip(found, weights):
+        total, count = 0.0, 0
+        for i in range(7):
+            for j in range(7):
+                if i != j:
+                    kernel = [(a @ b / 5 + 1) ** 3 for a, b in ((one[i], one[j]), (other[i], other[j]), (one[i], other[j]))]
+                    total += times[i] * times[j] * (kernel[0] + kernel[1] - 2 * kernel[2])
+                    count += times[i] * times[j]
+        assert value == pytest.approx(total / count)
+    assert metrics.kernel_distance(one, one, np.ones(7)) == pytest.approx(0)
