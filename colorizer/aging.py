@@ -3,7 +3,12 @@
 Each picture of a batch draws its own age from `key`, so the same key gives the same pictures.
 """
 
+import os
+import zlib
+
 import tensorflow as tf
+
+from colorizer import color
 
 
 def aged(rgb, key, share):
@@ -36,3 +41,9 @@ def aged(rgb, key, share):
     levels = tf.map_fn(lambda each: tf.cond(each[1] < 62, lambda: tf.image.adjust_jpeg_quality(each[0], each[1]), lambda: each[0]),
                        (levels, quality), fn_output_signature=tf.uint8)  # fmt: skip
     return tf.where(some(12, share) > 0, tf.repeat(levels, 3, axis=-1), rgb)
+
+
+def lightness_of(example):
+    """L* [H, W, 1] of an images.Example as an old photograph, always the same one of the same name."""
+    key = tf.constant([zlib.crc32(os.fsencode(example.name)), 0], tf.int64)
+    return color.lightness_from_rgb(aged(example.rgb[None], key, 1.0).numpy()[0])

@@ -276,13 +276,14 @@ def _weights(names):
     return np.concatenate([np.ones((1, len(names))), np.transpose(drawn)])
 
 
-def evaluate(predictors, examples, batch_size=256, classifier=None, realism=None):
+def evaluate(predictors, examples, batch_size=256, classifier=None, realism=None, seen=None):
     """The judged rows: the truth's own, then those of the predictors, in their order.
 
     predictors: of Predictor. Each is judged with the true lightness put back ("kept": what a user gets), and those with
     `own_lightness` with theirs as well ("predicted": what the paper measured).
     examples: of images.Example, any sizes; neighbours of one size are colourised together.
     classifier: a classifier.Classifier where the examples have its labels. realism: of realism.load(), for kid_lite2.
+    seen: Example -> lightness [H, W, 1], where predictors see another one than the picture's own.
     Raises ColorizerError where there is no example.
     """
     rows = [Row("truth", "kept")]
@@ -296,11 +297,12 @@ def evaluate(predictors, examples, batch_size=256, classifier=None, realism=None
         for batch in _batches(examples, batch_size):
             rgb = np.stack([example.rgb for example in batch])
             lab = color.lab_from_rgb(rgb)
+            seen_lightness = np.stack([seen(example) for example in batch]) if seen else lab[..., :1]
             weights = _weights([example.name for example in batch])
             recognise = _recogniser(classifier, batch)
             work = [pool.submit(_judge, rows[0], rgb, lab, lab, weights, recognise, realism)]
             for predictor, its_rows in zip(predictors, of_predictor):
-                predicted_lab = predictor.lab_of(lab[..., :1])
+                predicted_lab = predictor.lab_of(seen_lightness)
                 work += [pool.submit(_judge, row, rgb, lab, predicted_lab, weights, recognise, realism) for row in its_rows]
                 if lab.size > 3 * MOST_PIXELS:  # one prediction of a large picture at a time
                     concurrent.futures.wait(work)

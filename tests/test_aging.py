@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from skimage import data as photographs
 
-from colorizer import aging
+from colorizer import aging, color, evaluation, images
 
 KEY = tf.constant([1, 2], tf.int64)
 
@@ -42,3 +42,16 @@ def test_film_sees_colours_by_its_own_weights_and_age_fades_and_roughens():
     assert (grain < 1).mean() > 0.2 and (grain > 4).mean() > 0.2
     white = aging.aged(np.full((256, 16, 16, 3), 255, "uint8"), KEY, 1.0).numpy().mean(axis=(1, 2, 3))
     assert white.min() < 220 and white.max() > 250
+
+
+def test_a_picture_is_judged_by_what_its_aged_self_gives():
+    rgb = photographs.astronaut()[:64, :80]
+    example = images.Example("a", None, rgb)
+    seen = aging.lightness_of(example)
+    np.testing.assert_array_equal(seen, aging.lightness_of(example))
+    assert seen.shape == (64, 80, 1) and np.abs(seen - color.lightness_from_rgb(rgb)).mean() > 2
+    got = []
+    spy = evaluation.Predictor("spy", lambda lightness: got.append(lightness) or evaluation.constant([5, 5])(lightness))
+    plain, aged = (evaluation.evaluate([spy], [example], seen=each).figures() for each in (None, aging.lightness_of))
+    np.testing.assert_array_equal(got[1][0], seen)
+    assert plain[1]["ciede2000"] == aged[1]["ciede2000"]  # at the true lightness the same colours

@@ -39,6 +39,8 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_multi_float("vividness", [], "0 (most accurate) to 1 (as colourful as nature): a row for each. Repeatable. Unset: the model's"
                          " own.", lower_bound=0, upper_bound=1, **_HERE)  # fmt: skip
+flags.DEFINE_bool("aged", False, "The models see the pictures as old photographs: film that sees colours by its own weights, faded, blurred,"
+                  " grainy, by the picture's name alone. They are judged by their colours at the true lightness.", **_HERE)  # fmt: skip
 flags.DEFINE_bool("realism", False, 'Add kid_lite2, which the extra "realism" brings; a tenth of a second a picture and row.', **_HERE)
 flags.DEFINE_string("output", None, "A folder for report.json, per_image.csv and report.html. Unset: none are written.", **_HERE)
 
@@ -63,7 +65,7 @@ def _evaluate():
             raise ColorizerError(f"{output}: a run, which has a report.json of its own; name another --output")
         images.check_writable(output)
     with commands.without_native_notes():
-        from colorizer import classifier, dataset, realism, report
+        from colorizer import aging, classifier, dataset, realism, report
 
     pictures = dataset.pictures(judged_on, FLAGS.split, FLAGS.limit, any(_overlap(judged_on, its) for its in trained_on))
     predictors = evaluation.trivial(metrics.median_ab(pictures.training()) if pictures.training else None)
@@ -72,7 +74,14 @@ def _evaluate():
         predictors += [evaluation.of_model(name, model, vividness) for vividness in FLAGS.vividness or [None]]
     examples = tqdm.tqdm(pictures.read(), "judging", pictures.count, unit="", leave=False, disable=None)
     recogniser = classifier.load() if judged_on.dataset == "cifar10" else None
-    judged = evaluation.evaluate(predictors, examples, FLAGS.batch_size, recogniser, realism.load() if FLAGS.realism else None)
+    judged = evaluation.evaluate(
+        predictors,
+        examples,
+        FLAGS.batch_size,
+        recogniser,
+        realism.load() if FLAGS.realism else None,
+        aging.lightness_of if FLAGS.aged else None,
+    )
 
     figures = evaluation.report(judged, judged_on.dataset, pictures.split, shlex.join(["evaluate.py", *sys.argv[1:]]))
     published = evaluation.published(figures)
