@@ -23,8 +23,8 @@ def lines(name, folder):
     for label in sorted({picture["class"] for picture in pictures}) if by_class else [None]:
         of_label = [picture for picture in pictures if label in (None, picture["class"])]
 
-        def column(title, figure):
-            return np.array([float(picture[f"{title}: {figure}"]) for picture in of_label])
+        def column(title, figure, pictures=of_label):
+            return np.array([float(picture[f"{title}: {figure}"]) for picture in pictures])
 
         grey, resamples = column("grey", "ciede2000"), np.random.default_rng(0).integers(0, len(of_label), (1000, len(of_label)))
         cells = [f"{name[:-1]}: {label}" if by_class else name, str(len(of_label)), f"{grey.mean():.2f}"]

@@ -39,7 +39,7 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_multi_float("vividness", [], "0 (most accurate) to 1 (as colourful as nature): a row for each. Repeatable. Unset: the model's"
                          " own.", lower_bound=0, upper_bound=1, **_HERE)  # fmt: skip
-flags.DEFINE_bool("aged", False, "The models see the pictures as old photographs: film that sees colours by its own weights, faded, blurred,"
+flags.DEFINE_bool("aged", False, "The models see the pictures as old photographs: film that weighs colours in its own way, faded, blurred,"
                   " grainy, by the picture's name alone. They are judged by their colours at the true lightness.", **_HERE)  # fmt: skip
 flags.DEFINE_bool("realism", False, 'Add kid_lite2, which the extra "realism" brings; a tenth of a second a picture and row.', **_HERE)
 flags.DEFINE_string("output", None, "A folder for report.json, per_image.csv and report.html. Unset: none are written.", **_HERE)
