@@ -7,16 +7,23 @@ A picture flows one way; a module imports only from the ones above it.
     rendering    the render size; the picture's own lightness put back; vividness
     images       files <-> 8-bit arrays, whole-or-nothing writes
     photos       files as archives keep them: 16 bits, ICC, alpha, pages, metadata
+    aging        pictures as old photographs show them
     dataset      data sets -> batches of scaled Lab; whole pictures to judge
-    networks     generator and discriminator
-    losses       the costs of the paper
+    networks     generator, discriminator; the networks with two answers
+    pretrained   ImageNet features, read from the files that others published
+    losses       the costs
     metrics      figures of merit, one value an image; the median colour
     inference    a saved model as a callable; a picture of any size through it
+    realism      features that judge how real coloured pictures look
     classifier   a small CIFAR-10 classifier that judges coloured pictures
     evaluation   models on the same pictures: figures, intervals, report.json
     report       report.html
     gan          ColorizationGAN(keras.Model)
+    dial         DialColorizer(keras.Model): an accurate answer, a vivid one, and the dial between them
     training     a run folder, from the first step to the table
+    serving      the SavedModel's signatures
+    ondevice     the .tflite files
+    export       both, compared with the network before they are written
     commands     the command line
 
 `colorizer.colorize(model, picture)` colours an array or a Pillow image.
