@@ -506,8 +506,7 @@ def _folder(config):
     """Any tree of pictures: its own train/ and val/ (or validation/) and test/, or a tenth by file name as validation."""
     top = pathlib.Path(config.data_dir).expanduser()
     parts = _parts_of_folder(top)
-    patterns = [f"*/{pattern}" for pattern in config.leave_out.split(",") if pattern]
-    parts["train"] = [path for path in parts["train"] if not any(fnmatch.fnmatchcase(str(path), pattern) for pattern in patterns)]
+    parts["train"] = _not_left_out(parts["train"], top, config.leave_out)
     files = [
         _usable(parts["train"][: config.train_examples or None], top, "training"),
         _usable(parts["validation"][: config.eval_examples or None], top, "validation"),
@@ -525,6 +524,16 @@ def _folder(config):
     return Data(*(part and _split_of_files(part, config) for part in files), lambda: grey, f"{zlib.crc32(listing):08x}")
 
 
+def _not_left_out(paths, top, leave_out):
+    """The paths below `top` that match none of the patterns ("places/*,*nette_*"). Raises ColorizerError for one that none matches."""
+    for pattern in filter(None, map(str.strip, leave_out.split(","))):
+        kept = [path for path in paths if not fnmatch.fnmatchcase("/" + path.relative_to(top).as_posix(), f"*/{pattern}")]
+        if len(kept) == len(paths):
+            raise ColorizerError(f"leave_out={leave_out}: no training picture matches {pattern}")
+        paths = kept
+    return paths
+
+
 def _repeated(files, top, repeats):
     """The files, those in the folders that `repeats` names ("faces=3,places=1") that many times. Raises ColorizerError."""
     times = {}
@@ -532,7 +541,7 @@ def _repeated(files, top, repeats):
         name, equals, number = entry.partition("=")
         if not equals or not number.isdecimal():
             raise ColorizerError(f"repeats={repeats}: write folder=number,folder=number")
-        times[name] = int(number)
+        times[name.strip()] = max(1, int(number))
     unknown = times.keys() - {name for file in files for name in file.path.relative_to(top).parts[:-1]}
     if unknown:
         raise ColorizerError(f"repeats={repeats}: no training pictures in a folder named {', '.join(sorted(unknown))}")

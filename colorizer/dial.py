@@ -16,7 +16,7 @@ from colorizer import color, losses, metrics, networks
 
 HISTOGRAM_CELL = 2.0  # a*b* units, of the histogram that bins are made from
 BIN_SHARE = 0.4  # bins are spread as the colours' frequency to this power: finer where colours are common, but not by as much
-# what refresh() chooses from; softer than 0.4, or with the prior further off, colours are vivid and wrong (docs/photographs.md)
+# what refresh() chooses from; softer than 0.4, or with the prior further off, colours are vivid and wrong (docs/model-card.md)
 TEMPERATURES = (0.15, 0.25, 0.4)
 BETAS = (0.0, 0.3, 0.6)
 GAINS = (0.5, 5.0)
@@ -109,11 +109,13 @@ class DialColorizer(keras.Model):
         for variable, value in zip(self.network.trainable_variables, now):
             variable.assign(value)
         temperature, beta, gain = self._fitted(labs)
-        # softmax(z / temperature - beta log prior), the factor and the term being part of the head's convolution
-        head = self.generator.get_layer("logits")
-        kernel, bias = head.get_weights()
-        head.set_weights([kernel / temperature, bias / temperature - beta * np.array(self.log_prior)])
-        self.generator.get_layer("palette").set_weights([gain * np.array(self.palette_ab)[None, None] / color.AB_SCALE])
+        log_prior = np.array(self.log_prior)
+        for name, weights in {
+            "sharpen": [np.full((1, 1, len(log_prior), 1), 1 / temperature), -beta * log_prior],
+            "palette": [np.array(self.palette_ab)[None, None] / color.AB_SCALE],
+            "gain": [np.full((1, 1, 2, 1), gain)],
+        }.items():
+            self.generator.get_layer(name).set_weights(weights)
         return {"temperature": temperature, "beta": beta, "gain": gain}
 
     def _fitted(self, labs):

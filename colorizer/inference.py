@@ -17,7 +17,6 @@ from colorizer import ColorizerError, __version__, color, config, images, metric
 TRAITS_FILE = "colorizer.json"  # in the zip archive that a .keras file is, or in one at the end of a .tflite file
 GAIN_RANGE = (0.2, 5.0)
 SHIPPED = ("photo",)  # names of models whose weights come with the package
-DEFAULT = "photo"
 WEIGHTS = pathlib.Path(__file__).parent / "weights"  # NAME.tflite, for use
 RELEASE = pathlib.Path(__file__).parent.parent / "release"  # NAME.keras, in a checkout: for exporting and training on
 _WEIGHTS_OF_SAVED_MODEL = "variables/variables.data-00000-of-00001"
@@ -189,6 +188,8 @@ def save(path, generator, traits, dtype="float32"):
 
 def trained_on(path):
     """The Config of a run, from its folder or a .keras file in it; None of anything else, which load() may know."""
+    if path in SHIPPED:
+        return None
     path = pathlib.Path(path)
     try:
         saved = json.loads(((path if path.is_dir() else path.parent) / "config.json").read_text())
@@ -277,9 +278,9 @@ def _predictor_of_tflite(path, traits):
     return predict_lab
 
 
-def check(path):
-    """The Traits of a model, or ColorizerError at once where load() would raise it; imports nothing heavy."""
-    return _found(path)[1]
+def check(path, to_train=False):
+    """The Traits of a model, or ColorizerError at once where load() (network_of(), with to_train) would raise it."""
+    return _found(path, to_train)[1]
 
 
 def checksum(path):

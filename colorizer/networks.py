@@ -4,7 +4,7 @@ All are fully convolutional: height and width are unknown until they run, and mu
 LITE0_STRIDE. Inputs and outputs are scaled: lightness [B, H, W, 1] and Lab [B, H, W, 3] in -1..1 (color.scale).
 """
 
-from keras import Input, Model, initializers, layers, models
+from keras import Input, Model, config, initializers, layers, models
 
 
 def unit_widths(image_size, width=64):
@@ -101,7 +101,7 @@ LITE0_STRIDE = 32
 HEADS = ("lab", "ab", "logits")  # names of the layers that give colours, of any network here
 
 
-def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0):
+def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0, synchronized=False):
     """Scaled lightness [B, H, W, 1] -> [scaled ab [B, H/4, W/4, 2], logits of `bins` colours [B, H/4, W/4, bins]].
 
     The encoder is EfficientNet-Lite0, whose batch norm is part of its convolutions (pretrained.lite0_weights gives its weights).
@@ -113,6 +113,7 @@ def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0):
       widths: channels of the decoder at strides 32, 16, 8, 4.
       heads: of the attention; 0: none.
       seed: of initialisation.
+      synchronized: batch statistics over all replicas rather than each one's own.
     """
     seeds = iter(range(1000 * seed, 1000 * seed + 999))
     lightness = Input((None, None, 1), name="lightness")
@@ -122,7 +123,7 @@ def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0):
             x = layers.UpSampling2D(2, name=f"up{stride}")(x)
             x = layers.Concatenate(name=f"skip{stride}")([x, features[stride]])
         x = layers.Conv2D(width, 3, padding="same", use_bias=False, kernel_initializer=_he(seeds), name=f"decode{stride}")(x)
-        x = layers.BatchNormalization(name=f"decode{stride}_norm")(x)
+        x = layers.BatchNormalization(synchronized=synchronized, name=f"decode{stride}_norm")(x)
         if stride == LITE0_STRIDE:  # what the whole picture is
             whole = layers.GlobalAveragePooling2D(keepdims=True, name="whole")(x)
             x = layers.Add(name="with_whole")([x, layers.Conv2D(width, 1, kernel_initializer=_he(seeds), name="whole_dense")(whole)])
@@ -139,7 +140,7 @@ def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0):
 RESIDUAL_STRIDE = 8
 
 
-def build_residual(bins=128, widths=(48, 96, 192), blocks=(1, 2, 2), seed=0):
+def build_residual(bins=128, widths=(48, 96, 192), blocks=(1, 2, 2), seed=0, synchronized=False):
     """Scaled lightness [B, H, W, 1] -> [scaled ab [B, H, W, 2], logits of `bins` colours [B, H/2, W/2, bins]].
 
     A residual U-Net (He et al. 2016; Ronneberger et al. 2015) for small pictures that does next to nothing at full size: a stem
@@ -150,7 +151,7 @@ def build_residual(bins=128, widths=(48, 96, 192), blocks=(1, 2, 2), seed=0):
 
     def convolution(x, width, kernel, name, strides=1):
         x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False, kernel_initializer=_he(seeds), name=name)(x)
-        return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+        return layers.BatchNormalization(momentum=0.9, synchronized=synchronized, name=f"{name}_norm")(x)
 
     def unit(x, width, name, strides=1):
         came = x if strides == 1 else convolution(x, width, 1, f"{name}_shortcut", strides)
@@ -172,7 +173,7 @@ def build_residual(bins=128, widths=(48, 96, 192), blocks=(1, 2, 2), seed=0):
         x = layers.UpSampling2D(2, name=f"up{level}")(convolution(x, width, 1, f"up{level}_narrow"))
         x = unit(layers.Add(name=f"up{level}_skip")([x, skips[level]]), width, f"up{level}_unit")
     full = layers.Conv2DTranspose(16, 4, strides=2, padding="same", use_bias=False, kernel_initializer=_he(seeds), name="enlarged")(x)
-    full = layers.ReLU(name="enlarged_relu")(layers.BatchNormalization(momentum=0.9, name="enlarged_norm")(full))
+    full = layers.ReLU(name="enlarged_relu")(layers.BatchNormalization(momentum=0.9, synchronized=synchronized, name="enlarged_norm")(full))
     return Model(lightness, _heads(full, x, bins, seeds), name="colorizer")
 
 
@@ -234,13 +235,23 @@ def build_answering(network):
     """A network with two heads as one that answers: scaled lightness -> [scaled L*, R a*, R b*, B a*, B b*] [B, H, W, 5].
 
     L* is the input's. R is the regression; B the mean colour of a softmax over the bins, whose colours are the weights of the
-    layer "palette" [1, 1, bins, 2]. Both are enlarged smoothly from the heads' size. It has copies of the network's weights, in
-    their order, with the palette's at the end, and is float32 throughout.
+    layer "palette" [1, 1, bins, 2], times those of "gain". "sharpen" multiplies each bin's logit and adds to it. Both answers are
+    enlarged smoothly from the heads' size. It has copies of the network's weights, and is float32 throughout.
     """
+    policy = config.dtype_policy()
+    config.set_dtype_policy("float32")
+    try:
+        return _build_answering(network)
+    finally:
+        config.set_dtype_policy(policy)
+
+
+def _build_answering(network):
     copy = in_dtype(network)
     ab, logits = copy.outputs
-    softmax = layers.Softmax(name="shares")(logits)
+    softmax = layers.Softmax(name="shares")(layers.DepthwiseConv2D(1, depthwise_initializer="ones", name="sharpen")(logits))
     palette = layers.Conv2D(2, 1, use_bias=False, name="palette")(softmax)
+    palette = layers.DepthwiseConv2D(1, use_bias=False, depthwise_initializer="ones", name="gain")(palette)
     strides = strides_of(network)
     if strides[0] == strides[1]:
         answers = _enlarged(layers.Concatenate(name="answers")([ab, palette]), strides[0], "")

@@ -86,6 +86,8 @@ class _InEightBits(keras.layers.Layer):
             x = layer(x)
         if getattr(layer, "use_bias", False):
             x = tf.nn.bias_add(x, layer.bias)
+        if isinstance(layer, _CONVOLUTIONS):
+            x = layer.activation(x)
         return x if self._output_range is None else tf.quantization.fake_quant_with_min_max_args(x, *self._output_range)
 
 

@@ -20,17 +20,17 @@ _STYLE = (pathlib.Path(__file__).parent / "report.css").read_text(encoding="utf-
 _SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a68a6", "#8c564b")  # Okabe and Ito 2008, and two
 
 
-def write(folder, figures, judged, predictors, read):
+def write(folder, figures, judged, predictors, read, seen=None):
     """Writes report.json, per_image.csv and report.html into a folder.
 
     figures: evaluation.report(); judged: evaluation.evaluate(); predictors: what was judged; read: names -> iterator of
-    images.Example, for the pictures that are shown.
+    images.Example, for the pictures that are shown; seen: as evaluate() had it.
     """
     folder = pathlib.Path(folder)
     evaluation.write(folder / "report.json", figures)
     images.write_text(folder / "per_image.csv", judged.per_image_csv())
     chosen = choose(judged)
-    shown = {example.name: _shown(example, predictors) for example in read({name for _, _, names in chosen for name in names})}
+    shown = {example.name: _shown(example, predictors, seen) for example in read({name for _, _, names in chosen for name in names})}
     images.write_text(folder / "report.html", page(figures, judged, chosen, shown))
 
 
@@ -50,14 +50,14 @@ def choose(judged):
     return chosen
 
 
-def _shown(example, predictors):
+def _shown(example, predictors, seen=None):
     """{column's title: picture as a data URI} of one example, as the table's rows were judged."""
     lab = color.lab_from_rgb(example.rgb[None])
     lightness = lab[..., :1]
     pictures = {"grey": evaluation.constant([0, 0])(lightness), "original": lab}
     for predictor in predictors:
         if predictor.vividness is not None:
-            predicted = predictor.lab_of(lightness)
+            predicted = predictor.lab_of(seen(example)[None] if seen else lightness)
             pictures[evaluation.title(predictor.name, "kept", predictor.vividness)] = rendering.with_lightness(predicted, lightness)
             if predictor.own_lightness:
                 pictures[evaluation.title(predictor.name, "predicted", predictor.vividness)] = predicted

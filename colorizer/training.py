@@ -81,6 +81,8 @@ def train(config, workdir, command=""):
     data = dataset.load(config)
     steps = dataset.steps_per_epoch(config, data)
     check_run(workdir, config, data)
+    if config.init:
+        inference.check(config.init, to_train=True)
     with locked(workdir):
         begin_run(workdir, config, data, command)
         return _train(config, workdir, strategy, data, steps, command)
@@ -149,7 +151,7 @@ def on_this_machine(config, workdir=None):
     A run that was begun keeps the precision that it was begun with.
     """
     if config.precision == "auto":
-        config = dataclasses.replace(config, precision=_precision_of_run(workdir) or _fastest_precision())
+        config = dataclasses.replace(config, precision=_precision_of_run(workdir) or _fastest_precision(config.model))
     keras.config.set_dtype_policy(config.precision)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -161,7 +163,7 @@ def _precision_of_run(workdir):
         return json.loads((workdir / "config.json").read_text())["config"]["precision"]
 
 
-def _fastest_precision():
+def _fastest_precision(model):
     """bfloat16 on GPUs that have it, float16 on those with older tensor cores; on CPUs bfloat16 where it is a fifth faster.
 
     CPUs are asked with a convolution of the size that the networks have: having the instructions does not
@@ -170,7 +172,13 @@ def _fastest_precision():
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16" if capability >= (7, 0) else "float32"
+        return (
+            "mixed_bfloat16"
+            if capability >= (8, 0)
+            else "mixed_float16"
+            if capability >= (7, 0) and model not in configuration.TWO_ANSWERS
+            else "float32"
+        )
     return "mixed_bfloat16" if _seconds_of_convolution("float32") > 1.2 * _seconds_of_convolution("bfloat16") else "float32"
 
 
@@ -210,7 +218,7 @@ def build_model(config, synchronized=False, steps=1):
     steps: of the whole training, which a schedule must know.
     """
     if config.model in configuration.TWO_ANSWERS:
-        return _build_dial(config, steps)
+        return _build_dial(config, steps, synchronized)
     widths = networks.unit_widths(config.image_size, config.width)
     generator = networks.build_generator(widths, config.dropout, config.dropout_units, config.seed, synchronized)
     if config.model == "unet":
@@ -229,17 +237,18 @@ def build_model(config, synchronized=False, steps=1):
     return model
 
 
-def _build_dial(config, steps):
+def _build_dial(config, steps, synchronized):
     if config.model == "residual":
-        network = networks.build_residual(config.bins, seed=config.seed)
+        network = networks.build_residual(config.bins, seed=config.seed, synchronized=synchronized)
         model = DialColorizer(network)
         model.compile([(_adamw(config, 1.0, steps), network.trainable_variables)], config.bins_weight, jit_compile=config.jit_compile)
         return model
-    network = networks.build_lite0(config.bins, heads=config.attention_heads, seed=config.seed)
+    network = networks.build_lite0(config.bins, heads=config.attention_heads, seed=config.seed, synchronized=synchronized)
     encoder = [layer for layer in network.layers if layer.name.startswith(("stem", "block"))]
     if config.pretrained and not config.init:
         for name, weights in pretrained.lite0_weights().items():
             network.get_layer(name).set_weights(weights)
+    if config.pretrained:
         frozen = ("stem", *(f"block{number}_" for number in range(config.frozen_blocks)))
         for layer in encoder:
             layer.trainable = not layer.name.startswith(frozen)
@@ -335,7 +344,7 @@ def train_epoch(run):
         logs |= run.model.refresh(np.concatenate(list(_labs(judged, config.batch_size, GAIN_PIXELS))))
     if data.validation is not None:
         logs |= _validation(run)
-    logs["learning_rate"] = _rate(optimizers_of(run.model)[0])
+    logs["learning_rate"] = _rate(optimizers_of(run.model)[-1])
 
     watched = logs["val_l1" if data.validation else "l1"]
     if not math.isfinite(watched):
@@ -528,9 +537,11 @@ def locked(workdir):
 def check_run(workdir, config, data):
     """Raises ColorizerError, naming what differs, unless the folder is empty or a run of this configuration and data.
 
-    A larger number of epochs is no difference.
+    A larger number of epochs is no difference, but to a schedule that depends on it.
     """
     path = workdir / "config.json"
+    if path.exists() and not any((workdir / "checkpoints").glob("epoch-*.npz")):
+        return  # begun, and stopped before anything was learned
     if not path.exists():
         if workdir.exists() and (not workdir.is_dir() or any(not inside.name.startswith(".") for inside in workdir.iterdir())):
             raise ColorizerError(f"{workdir}: neither empty nor a run (it has no config.json). Name another --workdir")
@@ -543,7 +554,8 @@ def check_run(workdir, config, data):
     differing = [
         f"{field.name} (there {getattr(old, field.name)!r}, now {getattr(config, field.name)!r})"
         for field in dataclasses.fields(config)
-        if getattr(old, field.name) != getattr(config, field.name) and not (field.name == "epochs" and old.epochs < config.epochs)
+        if getattr(old, field.name) != getattr(config, field.name)
+        and not (field.name == "epochs" and old.epochs < config.epochs and config.schedule != "cosine")
     ]
     if saved.get("data", data.fingerprint) != data.fingerprint:
         differing.append("the files of data_dir")

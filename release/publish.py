@@ -2,7 +2,7 @@
 
     python release/publish.py --run=runs/photo --name=photo --vividness=0.5
 
-Temperature, prior and gain are fitted anew, on the run's validation pictures at the render size.
+From the newest checkpoint. Temperature, prior and gain are fitted anew, on the run's validation pictures at the render size.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from absl import app, flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from colorizer import dataset, images, inference, ondevice, training
+from colorizer import config, dataset, images, inference, ondevice, training
 
 flags.DEFINE_string("run", None, "The run's folder.", required=True)
 flags.DEFINE_string("name", None, "The model's name.", required=True)
@@ -27,8 +27,11 @@ def main(_):
     FLAGS = flags.FLAGS
     run = pathlib.Path(FLAGS.run)
     settings = inference.trained_on(run)
+    if settings is None or settings.model not in config.TWO_ANSWERS:
+        raise SystemExit(f"{run}: no run of a network with two answers")
     model = training.build_model(settings)
-    training.restore_newest(run, model)
+    if not training.restore_newest(run, model).epoch:
+        raise SystemExit(f"{run}: no epoch has ended")
     at_render_size = dataclasses.replace(settings, image_size=settings.render_size or settings.image_size, eval_examples=FLAGS.pictures)
     data = dataset.load(at_render_size)
     labs = np.concatenate(list(training._labs(data.validation, 16, 2**40)))

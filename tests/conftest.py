@@ -53,7 +53,9 @@ def two_heads():
         x = keras.layers.Conv2D(16, 4, strides=4, padding="same", activation="tanh", name="stem")(lightness)
         x = keras.layers.Conv2D(16, 1, activation="tanh", name="decode")(x)
         heads = [keras.layers.Conv2D(count, 1, dtype="float32", name=name)(x) for count, name in ((2, "ab"), (bins, "logits"))]
-        outputs = [keras.layers.Activation("linear", name=f"{name}_out")(head) for name, head in zip(("ab", "logits"), heads)]
+        outputs = [
+            keras.layers.Activation("linear", dtype="float32", name=f"{name}_out")(head) for name, head in zip(("ab", "logits"), heads)
+        ]
         return keras.Model(lightness, outputs)
 
     return build

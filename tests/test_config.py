@@ -71,3 +71,13 @@ def test_a_recipe_has_its_own_models():
         config.resolve("photo", "sample", "gan", {})
     with pytest.raises(ColorizerError, match="multiple of 32"):
         config.resolve("photo", "sample", None, {"image_size": 48})
+
+
+@pytest.mark.parametrize(
+    "recipe, field",
+    [("paper", {"schedule": "cosine"}), ("paper", {"weight_decay": 0.1}), ("photo", {"dropout": 0.2}), ("small", {"pretrained": False}),
+     ("photo", {"shift": 2}), ("photo", {"repeats": "a=2"}), ("paper", {"init": "photo"}), ("photo", {"precision": "mixed_float16"})],
+)  # fmt: skip
+def test_a_setting_that_would_do_nothing_is_refused(recipe, field):
+    with pytest.raises(ColorizerError, match=next(iter(field))):
+        config.resolve(recipe, "sample", None, field)

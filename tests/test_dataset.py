@@ -455,6 +455,8 @@ def test_repeats_weigh_folders_and_name_what_is_not_there(folder_of):
     left = dataset.load(config.resolve("photo", "folder", None, {**settings, "leave_out": "faces/*,places/1.*"})).train.count
     assert 0 < left < plain
     assert count("faces=3") - plain == 2 * (count("faces=2") - plain) > 0
+    with pytest.raises(ColorizerError, match="no training picture matches fces"):
+        dataset.load(config.resolve("photo", "folder", None, {**settings, "leave_out": "faces/1.*, fces/*"}))
     for wrong in ("faces", "faces=x", "cats=2"):
         with pytest.raises(ColorizerError, match="repeats="):
             count(wrong)

@@ -135,11 +135,12 @@ def test_stopping_and_going_on_equals_going_straight_through(finished, tmp_path)
     assert len(list((tmp_path / "run/checkpoints").iterdir())) == training.KEPT_CHECKPOINTS
 
 
-def test_two_answers_are_trained_and_gone_on_with_as_one(tmp_path, monkeypatch, two_heads):
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_two_answers_are_trained_and_gone_on_with_as_one(tmp_path, monkeypatch, two_heads, precision):
     """The recipe photo, its network small: the same weights, averages, palette and readout; a model that keeps the lightness."""
-    monkeypatch.setattr(training.networks, "build_lite0", lambda bins, heads, seed: two_heads(bins))
+    monkeypatch.setattr(training.networks, "build_lite0", lambda bins, **_: two_heads(bins))
     settings = dict(image_size=32, batch_size=8, eval_examples=16, epochs=1, steps_per_epoch=3, pretrained=False, bins=9, aged=0.5)
-    small = config.resolve("photo", "sample", None, {**settings, "render_size": 32})
+    small = config.resolve("photo", "sample", None, {**settings, "render_size": 32, "precision": precision})
     report = training.train(small, tmp_path / "straight")
     on_step = training._StepWatch.on_train_batch_end
 
@@ -159,6 +160,15 @@ def test_two_answers_are_trained_and_gone_on_with_as_one(tmp_path, monkeypatch, 
     np.testing.assert_allclose(colorizer(lightness)[..., :1], lightness, atol=1e-4)
     assert not np.allclose(colorizer(lightness, 0), colorizer(lightness, 1), atol=0.5)
     assert [row["name"] for row in report["rows"]][-1] == "lite0"
+    # and another one goes on from it, or says why it cannot
+    further = dataclasses.replace(small, init=str(tmp_path / "run"))
+    with pytest.raises(ColorizerError, match="no such model"):
+        training.train(dataclasses.replace(small, init=str(tmp_path / "absent")), tmp_path / "further")
+    with pytest.raises(ColorizerError, match="of other settings"):
+        training.train(dataclasses.replace(further, bins=8), tmp_path / "further")
+    training.train(further, tmp_path / "further")
+    with pytest.raises(ColorizerError, match="epochs"):  # the rate has ended with the last epoch
+        training.train(dataclasses.replace(further, epochs=2), tmp_path / "further")
 
 
 def test_checkpoints_are_written_now_and_then_in_long_epochs(tmp_path, monkeypatch):

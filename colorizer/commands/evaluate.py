@@ -9,6 +9,7 @@ pictures are judged, of any size. Lightness "kept": the picture's own L* is put 
 network's own L*, what the paper measured.
 """
 
+import dataclasses
 import os
 import pathlib
 import shlex
@@ -24,8 +25,8 @@ FLAGS = flags.FlagValues()
 _HERE = dict(flag_values=FLAGS)
 
 flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
-flags.DEFINE_multi_string("model", [], "A run folder (its best.keras), a .keras or .tflite file, a SavedModel. Repeatable; none: only"
-                          " what scores without having learned.", **_HERE)  # fmt: skip
+flags.DEFINE_multi_string("model", [], "photo: what ships. A run folder (its best.keras), a .keras or .tflite file, a SavedModel."
+                          " Repeatable; none: only what scores without having learned.", **_HERE)  # fmt: skip
 flags.DEFINE_multi_string("name", [], "What the table calls the models, in their order. Unset: --model itself.", **_HERE)
 flags.DEFINE_enum("dataset", None, config.DATASETS, "What to judge on. Unset: what the first run folder was trained on;"
                   " without a model sample.", **_HERE)  # fmt: skip
@@ -74,14 +75,10 @@ def _evaluate():
         predictors += [evaluation.of_model(name, model, vividness) for vividness in FLAGS.vividness or [None]]
     examples = tqdm.tqdm(pictures.read(), "judging", pictures.count, unit="", leave=False, disable=None)
     recogniser = classifier.load() if judged_on.dataset == "cifar10" else None
-    judged = evaluation.evaluate(
-        predictors,
-        examples,
-        FLAGS.batch_size,
-        recogniser,
-        realism.load() if FLAGS.realism else None,
-        aging.lightness_of if FLAGS.aged else None,
-    )
+    seen = aging.lightness_of if FLAGS.aged else None
+    if seen:  # a network's own lightness would be that of the aged picture
+        predictors = [dataclasses.replace(predictor, own_lightness=False) for predictor in predictors]
+    judged = evaluation.evaluate(predictors, examples, FLAGS.batch_size, recogniser, realism.load() if FLAGS.realism else None, seen)
 
     figures = evaluation.report(judged, judged_on.dataset, pictures.split, shlex.join(["evaluate.py", *sys.argv[1:]]))
     published = evaluation.published(figures)
@@ -90,7 +87,7 @@ def _evaluate():
     if published:
         print("\nas published: Table 1 of the paper, which does not say whether its MAE is of Lab or of RGB")
     if output:
-        report.write(output, figures, judged, predictors, pictures.read)
+        report.write(output, figures, judged, predictors, pictures.read, seen)
         print(f"\nwritten to {output}: {', '.join(report.WRITTEN)}")
 
 
@@ -122,7 +119,9 @@ def _judged_on(trained_on):
         raise ColorizerError(f"the models were trained on {' and '.join(its.data_dir for its in same)}: name a --data_dir")
     if FLAGS.split != "test" and len({its.validation_examples for its in same}) > 1:
         raise ColorizerError(f"--split={FLAGS.split}: the models' own differ (validation_examples); judge them one by one")
-    settings = {field: getattr(same[0], field) for field in ("data_dir", "validation_examples", "image_size")} if same else {}
+    settings = (
+        {field: getattr(same[0], field) for field in ("data_dir", "validation_examples", "image_size", "smallest_crop")} if same else {}
+    )
     if FLAGS.data_dir is not None:
         settings["data_dir"] = FLAGS.data_dir
     return config.resolve("paper", named, "gan", settings)

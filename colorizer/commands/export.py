@@ -22,7 +22,7 @@ FLAGS = flags.FlagValues()
 _HERE = dict(flag_values=FLAGS)
 
 flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
-flags.DEFINE_string("model", None, "A run folder (its best.keras) or a .keras file. Required.", **_HERE)
+flags.DEFINE_string("model", None, "A run folder (its best.keras), a .keras file, or photo: what ships. Required.", **_HERE)
 flags.DEFINE_string("output", None, "A folder, made where absent. Required.", **_HERE)
 flags.DEFINE_string("name", "colorizer", "Of the model: what a server calls it, and how the files' names begin.", **_HERE)
 flags.DEFINE_multi_enum("format", ["savedmodel", "tflite"], ("savedmodel", "tflite"), "What to write. Repeatable.", **_HERE)
@@ -65,7 +65,7 @@ def _export():
         network = inference.network_of(model)
         calibration, examples = [], []
         if "int8" in quantize and "tflite" in FLAGS.format:
-            calibration = _first(dataset.pictures(judged_on, "train"), FLAGS.calibration_examples)
+            calibration = _first(_to_calibrate(judged_on), FLAGS.calibration_examples)
         if FLAGS.verify:
             examples = _first(dataset.pictures(judged_on, "test", seen_in_training=FLAGS.data_dir is None), FLAGS.verify_examples)
         rows = export.write(
@@ -76,6 +76,18 @@ def _export():
     if not FLAGS.verify:
         print("\nnot verified")
     print(f"\nwritten to {output}: {', '.join(row['file'] for row in rows)}, export.json, README.md")
+
+
+def _to_calibrate(judged_on):
+    """Training pictures, or all of a folder that has no parts and is not the run's."""
+    from colorizer import dataset
+
+    if FLAGS.data_dir is None:
+        return dataset.pictures(judged_on, "train", seen_in_training=True)
+    try:
+        return dataset.pictures(judged_on, "train")
+    except ColorizerError:
+        return dataset.pictures(judged_on)
 
 
 def _first(pictures, count):

@@ -37,12 +37,17 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_enum("recipe", "paper", sorted(config.RECIPES), "Where every setting that is not named comes from.", **_HERE)
 flags.DEFINE_integer(
-    "epochs", None, "Passes over the training examples. Unset: the recipe's: cifar10 200, places365 and folder 20, sample 10.", **_HERE
+    "epochs",
+    None,
+    "Passes over the training examples. Unset: the recipe's; paper: cifar10 200, places365 and folder 20, sample 10.",
+    **_HERE,
 )
-flags.DEFINE_integer("batch_size", None, "Images a step, over all GPUs together. Unset: the recipe's: cifar10 128, else 16.", **_HERE)
-flags.DEFINE_float("learning_rate", None, "Adam's rate at the start, both networks. Unset: the recipe's: 2e-4.", **_HERE)
+flags.DEFINE_integer(
+    "batch_size", None, "Images a step, over all GPUs together. Unset: the recipe's; paper: cifar10 128, else 16.", **_HERE
+)
+flags.DEFINE_float("learning_rate", None, "Adam's rate at the start, or at its highest. Unset: the recipe's; paper: 2e-4.", **_HERE)
 flags.DEFINE_integer("image_size", None, "Side of the training crop in pixels, a multiple of 16; the network's depth follows it."
-                     " Unset: the recipe's: places365 and folder 256, else 32.", **_HERE)  # fmt: skip
+                     " Unset: the recipe's; paper: places365 and folder 256, else 32.", **_HERE)  # fmt: skip
 flags.DEFINE_integer("seed", None, "Of weights, order, augmentation and dropout: the same seed, the same run. Unset: 0.", **_HERE)
 flags.DEFINE_integer("train_examples", None, "Train on the first N examples. Unset or 0: all.", **_HERE)
 flags.DEFINE_integer("eval_examples", None, "Validate on the first N examples, and test on as many. Unset or 0: all.", **_HERE)
