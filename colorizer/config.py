@@ -99,7 +99,7 @@ def photo(dataset, model):
     and dial.py; docs/model-card.md has what each part is worth."""
     return Config(
         dataset=dataset, model=model, recipe="photo", image_size=128, batch_size=32, epochs=24, steps_per_epoch=500, smallest_crop=0.6,
-        aged=0.3, render_size=192, vividness=0.5, learning_rate=1e-3, beta1=0.9, weight_decay=0.02, averaging=0.998, schedule="cosine",
+        aged=0.3, render_size=192, vividness=0.3, learning_rate=1e-3, beta1=0.9, weight_decay=0.02, averaging=0.998, schedule="cosine",
     )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def small(dataset, model):
     """CIFAR-10 in an evening on two CPU cores, from scratch, with the same dial; after the probes of others on small pictures."""
     return Config(
         dataset=dataset, model=model, recipe="small", image_size=32, batch_size=256, epochs=44, shift=3 if dataset == "cifar10" else 0,
-        lightness_jitter=0.15, vividness=0.5, learning_rate=2e-3, beta1=0.9, weight_decay=0.02, averaging=0.998, schedule="cosine",
+        lightness_jitter=0.15, vividness=0.3, learning_rate=2e-3, beta1=0.9, weight_decay=0.02, averaging=0.998, schedule="cosine",
     )  # fmt: skip
 
 

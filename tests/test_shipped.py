@@ -1,0 +1,104 @@
+"""The weights that come with the program: whole, small, alike in both forms, and good for something."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import run_program
+from PIL import Image
+from skimage import data as photographs
+
+from colorizer import ColorizerError, color, evaluation, export, images, inference, metrics, rendering
+
+PICTURES = [photographs.astronaut(), photographs.coffee(), photographs.chelsea()]
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return inference.load("photo")
+
+
+def test_files_are_what_was_published_and_small_enough():
+    lines = [line.split() for line in (inference.WEIGHTS / "SHA256SUMS").read_text().splitlines()]
+    for published, name in lines:
+        folder = inference.WEIGHTS if name.endswith(".tflite") else inference.RELEASE
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == published
+    assert {name for _, name in lines} == {f"{name}.{form}" for name in inference.SHIPPED for form in ("tflite", "keras")}
+    assert (inference.WEIGHTS / "photo.tflite").stat().st_size < 11e6
+    assert sum(file.stat().st_size for file in inference.WEIGHTS.iterdir()) < 16e6
+
+
+def test_without_a_model_a_photograph_comes_back_in_plausible_colours(tmp_path):
+    for number, rgb in enumerate(PICTURES):
+        Image.fromarray(rgb).convert("L").save(tmp_path / f"{number}.png")
+    result = run_program(str(tmp_path), f"--output={tmp_path / 'out'}", script="colorize.py")
+    assert result.returncode == 0, result.stderr
+    coloured = [np.asarray(Image.open(tmp_path / "out" / f"{number}.png")) for number in range(len(PICTURES))]
+    lab = [color.lab_from_rgb(rgb) for rgb in coloured]
+    skin, coffee = lab[0][90:140, 200:240].mean(axis=(0, 1)), lab[1][150:230, 260:340].mean(axis=(0, 1))
+    for name, warm in (("skin", skin), ("coffee", coffee)):
+        assert warm[1] > 0 and warm[2] > 4, name
+    assert metrics.colorfulness(np.stack([coloured[0]]))[0] > 15
+
+
+def test_colours_are_nearer_to_the_truth_than_grey_is(photo):
+    gained = []
+    for rgb in PICTURES:
+        lab = color.lab_from_rgb(rgb)
+        grey = evaluation.constant([0, 0])(lab[..., :1])
+        found = rendering.with_lightness(inference.colorized(photo, lab[None, ..., :1])[0], lab[..., :1])
+        gained.append(color.ciede2000(lab, grey).mean() - color.ciede2000(lab, color.lab_from_rgb(color.rgb_from_lab(found))).mean())
+    assert np.mean(gained) > 1
+
+
+def test_the_dial_goes_from_pale_to_vivid(photo):
+    rgb = PICTURES[2]
+    colourful = [metrics.colorfulness(np.stack(inference.colorized_rgb(photo, [rgb], vividness)))[0] for vividness in (0, 0.5, 1)]
+    assert colourful[0] < colourful[1] < colourful[2]
+
+
+def test_both_forms_are_one_model(photo):
+    trained = inference.of_network(inference.compiled(inference.network_of("photo")), photo.traits)
+    assert inference.check("photo") == photo.traits
+    for rgb in PICTURES[:2]:
+        one, other = (color.lab_from_rgb(inference.colorized_rgb(model, [rgb])[0]) for model in (photo, trained))
+        assert color.ciede2000(one, other).mean() < 0.1
+
+
+@pytest.mark.parametrize("to_train", [False, True])
+def test_other_weights_under_that_name_are_refused(tmp_path, monkeypatch, to_train):
+    monkeypatch.setattr(inference, "RELEASE", tmp_path)
+    shutil.copytree(inference.WEIGHTS, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(inference, "WEIGHTS", tmp_path)
+    file = tmp_path / ("photo.keras" if to_train else "photo.tflite")
+    file.write_bytes(b"other")
+    with pytest.raises(ColorizerError, match="not the weights that were published"):
+        inference.network_of("photo") if to_train else inference.check("photo")
+    file.unlink()
+    with pytest.raises(ColorizerError, match="release/ of the project's source" if to_train else "install the package again"):
+        inference.network_of("photo") if to_train else inference.load("photo")
+
+
+def test_a_folder_of_that_name_is_meant_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo").mkdir()
+    assert inference.check("photo").keeps_lightness
+    with pytest.raises(ColorizerError, match="no best.keras"):
+        inference.check("./photo")
+
+
+def test_in_eight_bits_it_is_within_the_bound_and_runs_in_integers(tmp_path):
+    pictures = [images.Example(str(number), None, rgb) for number, rgb in enumerate(PICTURES)]
+    network, traits = inference.network_of("photo"), inference.check("photo")
+    (row,) = export.write(network, traits, tmp_path, "photo", ["tflite"], ["int8"], 0, pictures, pictures[:2], terms="CC0")
+    assert 0 < row["ciede2000"] <= 1 and row["bytes"] < 7e6
+    interpreter = inference.interpreter(tmp_path / "photo-int8.tflite")
+    kinds = {tensor["index"]: np.dtype(tensor["dtype"]) for tensor in interpreter.get_tensor_details()}
+    convolutions = [kinds[op["outputs"][0]] for op in interpreter._get_ops_details() if op["op_name"].endswith("CONV_2D")]
+    assert np.mean([kind == np.int8 for kind in convolutions]) > 0.85
+    with zipfile.ZipFile(tmp_path / "photo-int8.tflite") as archive:
+        says = json.loads(archive.read(inference.TRAITS_FILE))
+    assert says["license"] == "CC0" and says["recipe"] == "photo"
