@@ -26,9 +26,9 @@ flags.DEFINE_string("model", None, "A run folder (its best.keras), a .keras file
 flags.DEFINE_string("output", None, "A folder, made where absent. Required.", **_HERE)
 flags.DEFINE_string("name", "colorizer", "Of the model: what a server calls it, and how the files' names begin.", **_HERE)
 flags.DEFINE_multi_enum("format", ["savedmodel", "tflite"], ("savedmodel", "tflite"), "What to write. Repeatable.", **_HERE)
-flags.DEFINE_multi_enum("quantize", [], ("none", "float16", "dynamic", "int8"), "Weights of the .tflite files: a file for each. float16:"
+flags.DEFINE_multi_enum("quantize", ["none", "float16"], ("none", "float16", "dynamic", "int8"), "Weights of the .tflite files: a file for each. float16:"
                         " half the size, the same colours. int8: a third, twice as fast, where the network bears it. dynamic: 8-bit weights"
-                        " alone. Repeatable. Unset: none, float16 and, of the recipe photo, int8.", **_HERE)  # fmt: skip
+                        " alone. Repeatable.", **_HERE)  # fmt: skip
 flags.DEFINE_string("license", "", "Terms of use of the weights, for the .tflite files to say.", **_HERE)
 flags.DEFINE_integer("tflite_size", 0, "Height and width that the .tflite files take, pixels, for delegates that want them fixed. 0: any;"
                      " keeps a picture's aspect.", lower_bound=0, upper_bound=2048, **_HERE)  # fmt: skip
@@ -53,11 +53,10 @@ def _export():
 
     model, output = (os.path.expanduser(path) for path in (FLAGS.model, FLAGS.output))
     traits = inference.check(model)
-    # the paper's networks lose their colours in 8 bits
-    quantize = list(dict.fromkeys(FLAGS.quantize)) or ["none", "float16", *(["int8"] if traits.recipe == "photo" else [])]
+    quantize = list(dict.fromkeys(FLAGS.quantize))
     if FLAGS.tflite_size % traits.stride:
         raise ColorizerError(f"--tflite_size={FLAGS.tflite_size}: must be a multiple of the network's stride, {traits.stride}")
-    judged_on = _judged_on(inference.trained_on(model))
+    judged_on = _judged_on(inference.trained_on(model), traits.render_size)
     images.check_writable(output)
     with commands.without_native_notes():
         from colorizer import dataset, export
@@ -97,7 +96,7 @@ def _first(pictures, count):
     return found
 
 
-def _judged_on(trained_on):
+def _judged_on(trained_on, render_size):
     """The Config of the pictures to try the files on."""
     if trained_on and FLAGS.dataset in (None, trained_on.dataset):
         return (
@@ -105,4 +104,7 @@ def _judged_on(trained_on):
             if FLAGS.data_dir is None
             else dataclasses.replace(trained_on, data_dir=os.path.abspath(os.path.expanduser(FLAGS.data_dir)))
         )
-    return config.resolve("paper", FLAGS.dataset or "sample", "gan", {} if FLAGS.data_dir is None else {"data_dir": FLAGS.data_dir})
+    settings = {} if FLAGS.data_dir is None else {"data_dir": FLAGS.data_dir}
+    if FLAGS.dataset in (None, "sample"):  # crops as large as the network sees pictures
+        settings["image_size"] = max(16, render_size // 16 * 16)
+    return config.resolve("paper", FLAGS.dataset or "sample", "gan", settings)
