@@ -26,9 +26,9 @@ flags.DEFINE_string("model", None, "A run folder (its best.keras), a .keras file
 flags.DEFINE_string("output", None, "A folder, made where absent. Required.", **_HERE)
 flags.DEFINE_string("name", "colorizer", "Of the model: what a server calls it, and how the files' names begin.", **_HERE)
 flags.DEFINE_multi_enum("format", ["savedmodel", "tflite"], ("savedmodel", "tflite"), "What to write. Repeatable.", **_HERE)
-flags.DEFINE_multi_enum("quantize", ["none", "float16"], ("none", "float16", "dynamic", "int8"), "Weights of the .tflite files: a file for"
-                        " each. float16: half the size, the same colours. int8: a third, twice as fast, where the network bears it. dynamic: 8-bit weights"
-                        " alone. Repeatable.", **_HERE)  # fmt: skip
+flags.DEFINE_multi_enum("quantize", ["none", "float16"], ("none", "float16", "dynamic", "int8"), "Weights of the .tflite files: a file"
+                        " for each. float16: half the size, the same colours. int8: a third, twice as fast, where the network bears it."
+                        " dynamic: 8-bit weights alone. Repeatable.", **_HERE)  # fmt: skip
 flags.DEFINE_string("license", "", "Terms of use of the weights, for the .tflite files to say.", **_HERE)
 flags.DEFINE_integer("tflite_size", 0, "Height and width that the .tflite files take, pixels, for delegates that want them fixed. 0: any;"
                      " keeps a picture's aspect.", lower_bound=0, upper_bound=2048, **_HERE)  # fmt: skip
