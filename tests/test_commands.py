@@ -83,9 +83,9 @@ def test_a_run_from_the_command_line_ends_with_the_table(tmp_path):
 
 
 def test_set_and_flags_reach_the_configuration():
-    train.FLAGS(["train", "--epochs=3", "--set=l1_weight=10", "--set=model=unet", "--seed=4"])
+    train.FLAGS(["train", "--epochs=3", "--set=dropout=0.2", "--set=model=unet", "--seed=4"])
     resolved = train._resolve()
-    assert (resolved.epochs, resolved.l1_weight, resolved.model, resolved.seed) == (3, 10.0, "unet", 4)
+    assert (resolved.epochs, resolved.dropout, resolved.model, resolved.seed) == (3, 0.2, "unet", 4)
 
 
 # ---- evaluate.py ------------------------------------------------------------------------------------------------------

@@ -205,7 +205,7 @@ def test_a_run_whose_checkpoints_are_all_broken_is_not_begun_anew_in_silence(cop
 def test_a_run_keeps_the_precision_that_it_was_begun_with(copied, monkeypatch):
     """auto may decide otherwise the next time, on another machine or a busy one."""
     model, workdir = copied
-    monkeypatch.setattr(training, "_fastest_precision", lambda: "mixed_bfloat16")
+    monkeypatch.setattr(training, "_fastest_precision", lambda model: "mixed_bfloat16")
     training.train(tiny(model, precision="auto"), workdir)
     assert training.on_this_machine(tiny(model, precision="auto")).precision == "mixed_bfloat16"
 
@@ -213,7 +213,7 @@ def test_a_run_keeps_the_precision_that_it_was_begun_with(copied, monkeypatch):
 def test_auto_chooses_bfloat16_where_it_is_a_fifth_faster(monkeypatch):
     for seconds, choice in (({"float32": 1.0, "bfloat16": 0.7}, "mixed_bfloat16"), ({"float32": 1.0, "bfloat16": 0.9}, "float32")):
         monkeypatch.setattr(training, "_seconds_of_convolution", seconds.get)
-        assert training._fastest_precision() == choice
+        assert training._fastest_precision("unet") == choice
 
 
 def test_another_configuration_in_the_same_folder_is_an_error_that_names_the_keys(finished):
