@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install train test lint format bench
+.PHONY: install train test alone lint format bench
 
 install: .venv/.installed
 
@@ -17,6 +17,13 @@ train: install
 test: install
 	# the longest files first, so that both processes end together
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_training.py tests/test_export.py tests/test_processes.py tests
+
+# colorize in an environment of its own, with what requirements/colorize.txt lists and no TensorFlow
+alone:
+	$(PYTHON) -m venv --clear .venv/alone
+	.venv/alone/bin/pip install --quiet --disable-pip-version-check --requirement requirements/colorize.txt
+	.venv/alone/bin/pip install --quiet --disable-pip-version-check --no-deps .
+	.venv/alone/bin/python tests/alone.py
 
 lint: install
 	$(BIN)/ruff check .
