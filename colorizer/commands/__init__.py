@@ -27,6 +27,8 @@ def run(main, manual, values, inputs=False):
             raise ColorizerError(f"unexpected argument: {rest[1]}")
         # TensorFlow's own notes on oneDNN, missing GPUs and graph rewrites; what fails still raises
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # TensorFlow leaves it off on processors without AVX-512, where it is half as fast again (docs/benchmarks.md)
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
         main(rest[1:]) if inputs else main()
     except flags.Error as error:
         sys.exit(f"{program}: {error} ({program} --help lists the flags)".replace("FATAL Flags parsing error: ", ""))
