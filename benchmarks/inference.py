@@ -26,11 +26,12 @@ ROWS = {
     "savedmodel": "SavedModel",
     "none-1": ".tflite float32, 1 thread", "none-2": ".tflite float32, 2 threads",
     "float16-1": ".tflite float16, 1 thread", "float16-2": ".tflite float16, 2 threads",
+    "dynamic-1": ".tflite dynamic, 1 thread", "dynamic-2": ".tflite dynamic, 2 threads",
     "int8-1": ".tflite int8, 1 thread", "int8-2": ".tflite int8, 2 threads",
     "onnx-1": "ONNX Runtime, 1 thread", "onnx-2": "ONNX Runtime, 2 threads",
     "torch-1": "PyTorch, 1 thread", "torch-2": "PyTorch, 2 threads",
 }  # fmt: skip
-OURS = [name for name in ROWS if not name.startswith(("onnx", "torch", "int8"))]
+OURS = [name for name in ROWS if not name.startswith(("onnx", "torch", "dynamic", "int8"))]
 
 
 def build(size, folder):
@@ -47,7 +48,7 @@ def build(size, folder):
     tf.saved_model.save(module, folder / "saved", signatures=module.signatures())
     rng = np.random.default_rng(0)
     calibration = [rng.uniform(0, 100, (1, size, size, 1)).astype("float32") for _ in range(4)]
-    for kind in ("none", "float16", "int8"):
+    for kind in ("none", "float16", "dynamic", "int8"):
         (folder / f"{kind}.tflite").write_bytes(ondevice.convert(network, traits, kind, calibration))
     if importlib.util.find_spec("torch"):
         import torch
@@ -67,7 +68,7 @@ def runner(name, size, folder):
         return _peer(form, int(threads), size, folder)
     from colorizer import inference
 
-    if form in ("none", "float16", "int8"):
+    if form in ("none", "float16", "dynamic", "int8"):
         run = inference.interpreter(folder / f"{form}.tflite", int(threads)).get_signature_runner("predict_lab")
         return lambda x: run(lightness=x, vividness=np.float32(0)), False, folder / f"{form}.tflite"
     if form == "savedmodel":

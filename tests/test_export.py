@@ -239,6 +239,20 @@ def request_of_json(body):
     return request
 
 
+def json_of_answer(answer, columns):
+    """The REST body of a PredictResponse: rows under "predictions", columns under "outputs"; a single output is bare in both.
+
+    Bytes are {"b64": ...}, which the server does only for outputs whose name ends in _bytes.
+    """
+    listed = {}
+    for key, proto in answer.outputs.items():
+        values = tf.make_ndarray(proto)
+        assert (values.dtype == object) == key.endswith("_bytes")
+        listed[key] = [{"b64": base64.b64encode(value).decode()} for value in values] if values.dtype == object else values.tolist()
+    (single,) = listed.values()
+    return json.dumps({"outputs" if columns else "predictions": single})
+
+
 @pytest.mark.parametrize("form", ["rows", "columns"])
 def test_rest_requests_are_answered(loaded, reference, examples, form):
     b64 = [{"b64": base64.b64encode(encoded(example.rgb, "PNG")).decode()} for example in examples[:2]]
@@ -248,7 +262,10 @@ def test_rest_requests_are_answered(loaded, reference, examples, form):
         "columns": {"inputs": {"image_bytes": b64, "vividness": vividness}},
     }[form]
     answer = served(loaded, request_of_json(json.dumps({"signature_name": "colorize_bytes_vivid", **body})))
-    for png, example, value in zip(tf.make_ndarray(answer.outputs["image_bytes"]), examples, vividness):
+    answered = json.loads(json_of_answer(answer, form == "columns"))["outputs" if form == "columns" else "predictions"]
+    assert len(answered) == 2
+    for image, example, value in zip(answered, examples, vividness):
+        png = base64.b64decode(image["b64"])
         assert steps(decoded(png), inference.colorized_rgb(reference, [example.rgb], value)[0]) <= 1
 
 
@@ -414,13 +431,12 @@ class Rest(http.server.BaseHTTPRequestHandler):
         if self.path != "/v1/models/colorizer:predict":
             return self.answer(404, {"error": "Servable not found for request: Latest(other)"})
         answer = served(self.server.loaded, request_of_json(body))
-        rows = [{"b64": base64.b64encode(png).decode()} for png in tf.make_ndarray(answer.outputs["image_bytes"])]
-        return self.answer(200, {"predictions": rows})
+        return self.answer(200, json_of_answer(answer, "inputs" in json.loads(body)))
 
     def answer(self, status, body):
         self.send_response(status)
         self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
+        self.wfile.write((body if isinstance(body, str) else json.dumps(body)).encode())
 
     def log_message(self, *_):
         pass
