@@ -16,7 +16,7 @@ from colorizer import color, losses, metrics, networks
 
 HISTOGRAM_CELL = 2.0  # a*b* units, of the histogram that bins are made from
 BIN_SHARE = 0.4  # bins are spread as the colours' frequency to this power: finer where colours are common, but not by as much
-# what refresh() chooses from; softer than 0.4, or with the prior further off, colours are vivid and wrong (docs/model-card.md)
+# what refresh() chooses from; softer than 0.4, or with the prior further off, colours are vivid and wrong (MODEL_CARD.md)
 TEMPERATURES = (0.15, 0.25, 0.4)
 BETAS = (0.0, 0.3, 0.6)
 GAINS = (0.5, 5.0)

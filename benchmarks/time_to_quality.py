@@ -1,0 +1,67 @@
+"""How long does a recipe train until its colours are so good? From the folders of runs that were not interrupted.
+
+    python train.py --recipe=small --dataset=cifar10
+    python train.py --dataset=cifar10 --epochs=4
+    python benchmarks/time_to_quality.py --output=docs/time-to-quality.png runs/cifar10-residual runs/cifar10-gan
+
+Minutes from the run's beginning until the accuracy at 5 % on its validation pictures (of the network's own Lab) passes each bound:
+everything that a person waits for, start-up and validation too. By the times at which the run's samples were written, so a run
+that was gone on with, or copied without its times, says nothing.
+"""
+
+import argparse
+import csv
+import json
+import pathlib
+
+BOUNDS = (60, 62, 64, 65.5)
+
+
+def progress_of(run):
+    """[(minutes, validation's acc_5), ...], one an epoch."""
+    began = (run / "config.json").stat().st_mtime
+    with open(run / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    times = [(run / "samples" / f"epoch-{int(row['epoch']):04d}.png").stat().st_mtime - began for row in rows]
+    return [(seconds / 60, float(row["val_acc_5"])) for seconds, row in zip(times, rows)]
+
+
+def title_of(run):
+    config = json.loads((run / "config.json").read_text())["config"]
+    return f"{config['recipe']}, {config['model']}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=pathlib.Path)
+    parser.add_argument("--output", type=pathlib.Path, help="a PNG file for the plot; unset: the table alone")
+    arguments = parser.parse_args()
+    found = {title_of(run): progress_of(run) for run in arguments.runs}
+    print("| | " + " | ".join(f"{bound:g}" for bound in BOUNDS) + " | best |\n" + "|---" * (2 + len(BOUNDS)) + "|")
+    for title, points in found.items():
+        best, end = max(accuracy for _, accuracy in points), points[-1][0]
+        passed = [next((minutes for minutes, accuracy in points if accuracy >= bound), None) for bound in BOUNDS]
+        cells = ["never" if minutes is None else f"{minutes:.0f} min" for minutes in passed]
+        print(f"| {title} | {' | '.join(cells)} | {best:.2f} in {end:.0f} min, {len(points)} epochs |")
+    if arguments.output:
+        draw(found, arguments.output)
+
+
+def draw(found, file):
+    import matplotlib.figure
+    import matplotlib.pyplot
+
+    with matplotlib.pyplot.rc_context({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
+        panel = figure.subplots()
+        for (title, points), mark in zip(found.items(), "os^v"):
+            panel.plot(*zip(*points), marker=mark, markersize=5, linewidth=2, label=title)
+        for bound in BOUNDS:
+            panel.axhline(bound, color="#bbbbbb", linewidth=1, linestyle=":")
+        panel.set(xlabel="minutes", ylabel="accuracy at 5 %, validation", xlim=(0, None))
+        panel.legend(frameon=False)
+        figure.savefig(file, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
