@@ -60,11 +60,13 @@ def test_the_dial_goes_from_pale_to_vivid(photo):
     assert colourful[0] < colourful[1] < colourful[2]
 
 
-def test_both_forms_are_one_model(photo):
-    trained = inference.of_network(inference.compiled(inference.network_of("photo")), photo.traits)
-    assert inference.check("photo") == photo.traits
+@pytest.mark.parametrize("name", inference.SHIPPED)
+def test_both_forms_are_one_model(name):
+    given = inference.load(name)
+    trained = inference.of_network(inference.compiled(inference.network_of(name)), given.traits)
+    assert inference.check(name, to_train=True) == given.traits
     for rgb in PICTURES[:2]:
-        one, other = (color.lab_from_rgb(inference.colorized_rgb(model, [rgb])[0]) for model in (photo, trained))
+        one, other = (color.lab_from_rgb(inference.colorized_rgb(model, [rgb])[0]) for model in (given, trained))
         assert color.ciede2000(one, other).mean() < 0.1
 
 

@@ -33,7 +33,8 @@ flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE
 flags.DEFINE_string(
     "model",
     "photo",
-    "photo: the weights that come with the program. Or a run folder (its best.keras), a .keras or .tflite file, a SavedModel.",
+    "photo: the weights that come with the program; cifar10: those for pictures of 32 pixels. Or a run folder (its best.keras), a"
+    " .keras or .tflite file, a SavedModel.",
     **_HERE,
 )
 flags.DEFINE_string("output", None, "A folder, made where absent: a file keeps its name there, a folder's contents lie as they lay."

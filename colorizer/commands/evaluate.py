@@ -25,7 +25,7 @@ FLAGS = flags.FlagValues()
 _HERE = dict(flag_values=FLAGS)
 
 flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
-flags.DEFINE_multi_string("model", [], "photo: what ships. A run folder (its best.keras), a .keras or .tflite file, a SavedModel."
+flags.DEFINE_multi_string("model", [], "photo, cifar10: what ships. A run folder (its best.keras), a .keras or .tflite file, a SavedModel."
                           " Repeatable; none: only what scores without having learned.", **_HERE)  # fmt: skip
 flags.DEFINE_multi_string("name", [], "What the table calls the models, in their order. Unset: --model itself.", **_HERE)
 flags.DEFINE_enum("dataset", None, config.DATASETS, "What to judge on. Unset: what the first run folder was trained on;"

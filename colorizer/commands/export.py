@@ -22,7 +22,7 @@ FLAGS = flags.FlagValues()
 _HERE = dict(flag_values=FLAGS)
 
 flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE)
-flags.DEFINE_string("model", None, "A run folder (its best.keras), a .keras file, or photo: what ships. Required.", **_HERE)
+flags.DEFINE_string("model", None, "A run folder (its best.keras), a .keras file, or photo or cifar10: what ships. Required.", **_HERE)
 flags.DEFINE_string("output", None, "A folder, made where absent. Required.", **_HERE)
 flags.DEFINE_string("name", "colorizer", "Of the model: what a server calls it, and how the files' names begin.", **_HERE)
 flags.DEFINE_multi_enum("format", ["savedmodel", "tflite"], ("savedmodel", "tflite"), "What to write. Repeatable.", **_HERE)

@@ -1,0 +1,87 @@
+"""What does a training step of the recipes with two answers spend its time on, and what does oneDNN make of it?
+
+    python benchmarks/dial_step.py --recipe=small
+    python benchmarks/dial_step.py --recipe=photo
+
+One fixed random batch of the recipe's size, no data loading. Each part has those above it in it: the network forward, its gradients
+too, the whole step (costs, optimizer, averages, running figures). With TF_ENABLE_ONEDNN_OPTS=1, as the programs set it, and 0, what
+TensorFlow takes by itself on processors without AVX-512; and the whole step compiled by XLA. Each in a process of its own, in turns
+over --rounds; medians.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+PARTS = {"forward": "forward", "gradients": "... and gradients", "step": "the whole step", "xla": "the whole step, XLA"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", choices=("small", "photo"), default="small")
+    parser.add_argument("--steps", type=int, default=8, help="timed steps of each part in a round (8)")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--only", choices=list(PARTS), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.only:
+        print(json.dumps(measure(arguments.recipe, arguments.only, arguments.steps)))
+        return
+    found = {}
+    for _ in range(arguments.rounds):
+        for onednn in "10":
+            for part in PARTS:
+                command = [sys.executable, __file__, f"--recipe={arguments.recipe}", f"--steps={arguments.steps}", f"--only={part}"]
+                environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": onednn}
+                done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+                if done.returncode:
+                    sys.exit(done.stderr)
+                found.setdefault((part, onednn), []).extend(json.loads(done.stdout.splitlines()[-1]))
+    print("| pictures/s | oneDNN | without | x |\n|---|---|---|---|")
+    for part, title in PARTS.items():
+        own, without = (statistics.median(found[part, onednn]) for onednn in "10")
+        print(f"| {title} | {own:.0f} | {without:.0f} | {own / without:.2f} |")
+
+
+def measure(recipe, part, steps):
+    """Pictures a second, of each of `steps` calls."""
+    import tensorflow as tf
+
+    from colorizer import config, training
+
+    settings = config.resolve(recipe, "sample", None, {"pretrained": False} if recipe == "photo" else {})
+    model = training.build_model(settings, steps=1000)
+    rng = np.random.default_rng(0)
+    model.palette_ab.assign(rng.normal(0, 30, model.palette_ab.shape))
+    shape = (settings.batch_size, settings.image_size, settings.image_size, 3)
+    scaled_lab = tf.constant(rng.uniform(-0.5, 0.5, shape), tf.float32)
+    scaled_lightness = scaled_lab[..., :1]
+
+    def forward():
+        return model.network(scaled_lightness, training=True)
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            total = sum(map(tf.reduce_mean, forward()))
+        return tape.gradient(total, model.network.trainable_variables)
+
+    def step():
+        return model.train_step((scaled_lightness, scaled_lab))
+
+    called = tf.function({"forward": forward, "gradients": gradients}.get(part, step), jit_compile=part == "xla")
+    speeds = []
+    for number in range(steps + 2):  # the first traces, the second fills caches
+        began = time.perf_counter()
+        called()
+        if number > 1:
+            speeds.append(settings.batch_size / (time.perf_counter() - began))
+    return speeds
+
+
+if __name__ == "__main__":
+    main()
