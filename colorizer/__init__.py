@@ -12,6 +12,7 @@ A picture flows one way; a module imports only from the ones above it.
     networks     generator, discriminator; the networks with two answers
     pretrained   ImageNet features, read from the files that others published
     losses       the costs
+    optimizers   Muon for convolutions
     metrics      figures of merit, one value an image; the median colour
     inference    a saved model as a callable; a picture of any size through it
     realism      features that judge how real coloured pictures look

@@ -46,6 +46,7 @@ from colorizer import (
 from colorizer import config as configuration
 from colorizer.dial import DialColorizer
 from colorizer.gan import ColorizationGAN
+from colorizer.optimizers import Muon
 
 KEPT_CHECKPOINTS = 3
 GRID_IMAGES = 8
@@ -241,7 +242,9 @@ def _build_dial(config, steps, synchronized):
     if config.model == "residual":
         network = networks.build_residual(config.bins, seed=config.seed, synchronized=synchronized)
         model = DialColorizer(network)
-        model.compile([(_adamw(config, 1.0, steps), network.trainable_variables)], config.bins_weight, jit_compile=config.jit_compile)
+        model.compile(
+            [(_dial_optimizer(config, 1.0, steps), network.trainable_variables)], config.bins_weight, jit_compile=config.jit_compile
+        )
         return model
     network = networks.build_lite0(config.bins, heads=config.attention_heads, seed=config.seed, synchronized=synchronized)
     encoder = [layer for layer in network.layers if layer.name.startswith(("stem", "block"))]
@@ -258,7 +261,7 @@ def _build_dial(config, steps, synchronized):
         ([layer for layer in network.layers if layer not in encoder], 1.0),
     ]
     optimizers = [
-        (_adamw(config, share, steps), [weight for layer in part for weight in layer.trainable_variables]) for part, share in parts
+        (_dial_optimizer(config, share, steps), [weight for layer in part for weight in layer.trainable_variables]) for part, share in parts
     ]
     model.compile(optimizers, config.bins_weight, jit_compile=config.jit_compile)
     return model
@@ -276,14 +279,16 @@ def _begin(model, config, labs):
         ) from error
 
 
-def _adamw(config, share, steps):
-    """Adam with decoupled weight decay at a share of the learning rate, warmed up and let down over `steps`."""
+def _dial_optimizer(config, share, steps):
+    """AdamW or Muon at a share of the learning rate, warmed up and let down over `steps`."""
     rate = share * config.learning_rate
     if config.schedule == "cosine":
         warm_up = max(1, steps // 50)
         rate = keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up)
-    return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, beta_1=config.beta1,
-                                  use_ema=config.averaging > 0, ema_momentum=config.averaging)  # fmt: skip
+    settings = dict(weight_decay=config.weight_decay, use_ema=config.averaging > 0, ema_momentum=config.averaging)
+    if config.optimizer == "muon":
+        return Muon(rate, adam_beta_1=config.beta1, **settings)
+    return keras.optimizers.AdamW(rate, beta_1=config.beta1, **settings)
 
 
 def _adam(config):
