@@ -55,7 +55,7 @@ def build(size, folder):
         from train_step import torch_generator
 
         peer = torch_generator(widths, 0.5, 2).eval()
-        torch.save(peer.state_dict(), folder / "peer.pt")
+        torch.save((widths, peer.state_dict()), folder / "peer.pt")
         if importlib.util.find_spec("onnxruntime"):
             torch.onnx.export(peer, (torch.zeros(1, 1, size, size),), folder / "peer.onnx", dynamo=False, input_names=["x"],
                               dynamic_axes={"x": {0: "batch"}})  # fmt: skip
@@ -98,11 +98,10 @@ def _peer(form, threads, size, folder):
     import torch
     from train_step import torch_generator
 
-    from colorizer import networks
-
     torch.set_num_threads(threads)
-    network = torch_generator(networks.unit_widths(size), 0.5, 2).eval()
-    network.load_state_dict(torch.load(folder / "peer.pt"))
+    widths, weights = torch.load(folder / "peer.pt")
+    network = torch_generator(widths, 0.5, 2).eval()
+    network.load_state_dict(weights)
     network = network.to(memory_format=torch.channels_last)
 
     def run(x):

@@ -54,7 +54,7 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
                 path = aside / f"{name}-{'float32' if kind == 'none' else kind}.tflite"
                 path.write_bytes(ondevice.convert(network, static, kind, seen, terms))
                 rows.append(_row(kind, path, network, traits, examples))
-        for row in rows:
+        for row in reversed(rows):  # the SavedModel last: a server that watches its folder takes it up at once
             if row["form"] == "savedmodel":
                 row["file"] = f"{name}/{_put_version(aside / 'savedmodel', output / name)}"
             else:
@@ -67,7 +67,8 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
         reason = str(error).splitlines()[0]
         raise ColorizerError(f"{name}: a file made of it does not run ({reason}); nothing was exported") from error
     except (OSError, tf.errors.OpError) as error:
-        raise ColorizerError(f"{output}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
+        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+        raise ColorizerError(f"{output}: cannot be written ({reason.splitlines()[0]})") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         with contextlib.suppress(OSError):
@@ -134,22 +135,29 @@ def _row(form, path, network, traits, examples):
         return row
     given, signatures = inference.load(path), _signatures(path)
     reference = dataclasses.replace(inference.of_network(inference.compiled(network), traits), traits=given.traits)
-    steps, differences, accuracies = [], [], []
+    largest, means, differences, accuracies = [], [], [], []
     for example in examples:
         small = images.from_array(example.rgb).resize(given.traits.shape_for(*example.rgb.shape[:2])[::-1])
         its_own = example.rgb if form == "savedmodel" else np.asarray(small)
-        answers = [(example.rgb, None, inference.colorized_rgb(given, [example.rgb])[0])]
-        answers += [(its_own, vividness, answer(its_own, vividness)) for answer, vividness in signatures]
+        answers = [
+            (example.rgb, vividness, lambda rgb, vividness: inference.colorized_rgb(given, [rgb], vividness)[0])
+            for vividness in (None, 1.0)
+        ]
+        answers += [(its_own, vividness, answer) for answer, vividness in signatures]
         for rgb, vividness, answer in answers:
-            wanted = inference.colorized_rgb(reference, [rgb], vividness)[0]
-            truth, *labs = (color.lab_from_rgb(each) for each in (rgb, wanted, answer))
-            steps.append(np.abs(wanted.astype(int) - np.asarray(answer)))
-            differences.append(color.ciede2000(*labs).mean())
+            wanted, found = inference.colorized_rgb(reference, [rgb], vividness)[0], answer(rgb, vividness)
+            truth, *labs = (color.lab_from_rgb(each) for each in (rgb, wanted, found))
+            apart = np.abs(np.subtract(wanted, found, dtype="int16"))
+            largest.append(apart.max())
+            means.append(apart.mean())
+            difference = color.ciede2000(*labs)
+            differences.append((difference.mean(), difference.max()))
             accuracies.append([metrics.accuracy(truth[None], lab[None], 5).mean() for lab in labs])
     network_accuracy, accuracy = np.mean(accuracies, axis=0)
     row |= {
-        "largest_step": int(max(step.max() for step in steps)), "mean_step": float(np.mean([step.mean() for step in steps])),
-        "ciede2000": float(np.mean(differences)), "acc_5": float(accuracy), "acc_5_of_network": float(network_accuracy),
+        "largest_step": int(max(largest)), "mean_step": float(np.mean(means)),
+        "ciede2000": float(np.mean([mean for mean, _ in differences])), "largest_ciede2000": float(max(most for _, most in differences)),
+        "acc_5": float(accuracy), "acc_5_of_network": float(network_accuracy),
         **{f"ms_{threads}_threads": _latency(path, threads) for threads in (1, 2)},
     }  # fmt: skip
     for key, found, most in zip(
@@ -217,7 +225,8 @@ def _median_milliseconds(work, runs):
 
 _COLUMNS = {
     "file": ("file", "{}"), "bytes": ("MB", "{:.1f}"), "largest_step": ("largest step", "{}"), "mean_step": ("mean step", "{:.4f}"),
-    "ciede2000": ("CIEDE2000", "{:.4f}"), "acc_5": ("acc 5%", "{:.2f}"), "acc_5_of_network": ("network's", "{:.2f}"),
+    "ciede2000": ("CIEDE2000", "{:.4f}"), "largest_ciede2000": ("largest", "{:.2f}"), "acc_5": ("acc 5%", "{:.2f}"),
+    "acc_5_of_network": ("network's", "{:.2f}"),
     "ms_1_threads": ("ms, 1 thread", "{:.1f}"), "ms_2_threads": ("ms, 2 threads", "{:.1f}"),
 }  # fmt: skip
 

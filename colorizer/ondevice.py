@@ -13,14 +13,30 @@ import tensorflow as tf
 from colorizer import __version__, color, inference, networks, rendering
 
 KINDS = ("none", "float16", "dynamic", "int8")
-INPUTS = {
-    "predict_lab": {"lightness": "float32 [1, H, W, 1], L* 0..100", "vividness": "float32 [], 0..1"},
-    "colorize": {"image": "uint8 [1, H, W, 3], sRGB 0..255"},
-}
+# for who merges without this package's rendering.py, whose functions are named
 MERGING = (
-    "lightness: L* 0..100 of the picture reduced to render_size; lab: CIE L*a*b* at that size. Enlarge a* and b*, keep the picture's own L*"
-    " at full size, convert to sRGB. colorize does the same for a picture that is as small as that."
+    "1. lightness: the L* (0..100) of the whole picture, reduced with antialiasing to {shape}."
+    " 2. predict_lab gives CIE L*a*b* at that size; its L* is not needed. 3. Enlarge a* and b* to the picture's size: bicubic, or along"
+    " the edges of its lightness (rendering.guided_terms, then guided_ab). 4. Put the picture's own L* with them; where that is no sRGB"
+    " colour, multiply a* and b* by the largest share that is one (color.into_gamut). 5. Convert to sRGB, D65. colorize does the same for"
+    " a picture of the network's own size."
 )
+ANY_SHAPE = (
+    "a short side of render_size pixels, the aspect kept up to 8 to 1, both sides rounded to multiples of stride (rendering.render_shape)"
+)
+
+
+def about(traits):
+    """What a file says of its inputs, and of how to merge its colours with a photograph of any size."""
+    height, width = [traits.static_size or side for side in "HW"]
+    shape = f"{height} x {width}, whatever the aspect" if traits.static_size else ANY_SHAPE
+    return {
+        "inputs": {
+            "predict_lab": {"lightness": f"float32 [1, {height}, {width}, 1], L* 0..100", "vividness": "float32 [], 0..1"},
+            "colorize": {"image": f"uint8 [1, {height}, {width}, 3], sRGB 0..255"},
+        },
+        "merging": MERGING.format(shape=shape),
+    }
 
 
 class _UpConvolution(keras.layers.Layer):
@@ -201,8 +217,7 @@ def convert(network, traits, kind="none", calibration=(), terms=""):
         if kind == "float16":
             converter.target_spec.supported_types = [tf.float16]
         model = converter.convert()
-    about = {"version": __version__, "weights": kind, "inputs": INPUTS, "merging": MERGING, "license": terms}
-    return with_traits(model, {**dataclasses.asdict(traits), **about})
+    return with_traits(model, {**dataclasses.asdict(traits), **about(traits), "version": __version__, "weights": kind, "license": terms})
 
 
 def with_traits(model, traits):

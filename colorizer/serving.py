@@ -94,9 +94,13 @@ class Served(tf.Module):
         return self._of_pictures(rgb, coloured, tf.uint8)
 
     def _of_pictures(self, given, work, kind):
-        """work(), or without pictures an empty answer [B, H, W, 3]. Fails where the pictures have too many pixels together."""
+        """work(), or without pictures an empty answer [B, H, W, 3]. Fails where the pictures have too many pixels together.
+
+        Each counts at least as many as the network sees of it: a million pictures of one pixel are a million passes.
+        """
         shape = tf.shape(given, out_type=tf.int64)
-        pixels = tf.reduce_prod(shape[:3])
+        each = tf.reduce_prod(shape[1:3])
+        pixels = shape[0] * tf.where(each > 0, tf.maximum(each, self._traits.render_size**2), 0)
         with tf.control_dependencies([tf.debugging.assert_less_equal(pixels, tf.constant(self._max_pixels, tf.int64), "too many pixels")]):
             pixels = tf.identity(pixels)
         return tf.cond(pixels > 0, work, lambda: tf.zeros(tf.concat([shape[:3], [3]], axis=0), kind))
@@ -152,7 +156,7 @@ def _number(encoded, place, count, big=False):
 def _pixels(encoded):
     """Pixels of an encoded picture by its header, int64; 0 of what is no picture. Decoding would take the memory before it says.
 
-    0 as well of BMP files with palettes, of which TensorFlow gives the indices.
+    0 as well of BMP files with palettes, of which TensorFlow gives the indices, and of animated WebP files, of which it reads some.
     """
 
     def number(*place):
@@ -165,7 +169,7 @@ def _pixels(encoded):
         kind = tf.strings.substr(encoded, 12, 4)
         return tf.case(
             [
-                (kind == b"VP8X", lambda: (number(24, 3) + 1) * (number(27, 3) + 1)),
+                (kind == b"VP8X", lambda: (1 - number(20, 1) // 2 % 2) * (number(24, 3) + 1) * (number(27, 3) + 1)),
                 (kind == b"VP8L", lambda: (number(21, 4) % 2**14 + 1) * (number(21, 4) // 2**14 % 2**14 + 1)),
             ],
             default=lambda: (number(26, 2) % 2**14) * (number(28, 2) % 2**14),

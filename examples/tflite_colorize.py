@@ -9,7 +9,6 @@ colorizer.colorize(model, photograph) does all of this; here its steps are apart
 import sys
 
 import numpy as np
-from PIL import Image
 
 from colorizer import color, images, inference, rendering
 
@@ -19,7 +18,7 @@ def main(model, source, target):
     predict_lab = interpreter.get_signature_runner("predict_lab")
     traits = inference.check(model)  # render size, stride, default vividness: `unzip -p MODEL colorizer.json`
 
-    rgb = images.array_of(Image.open(source))[..., :3]  # uint8 sRGB [H, W, 3]
+    rgb = images.read_rgb(source)  # uint8 sRGB [H, W, 3]
     height, width = rgb.shape[:2]
     lightness = color.lightness_from_rgb(rgb)  # L*, 0..100 [H, W, 1]
 

@@ -10,6 +10,10 @@ import dataclasses
 import http.server
 import io
 import json
+import pathlib
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -149,10 +153,20 @@ def test_a_gif_cannot_say_that_it_is_small(network):
     assert refused == b"" and decoded(first).shape == (20, 30, 3)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_an_animated_webp_comes_back_empty(loaded, mode):
+    frames = [Image.fromarray(photographs.chelsea()[place : place + 20, :30]).convert(mode) for place in (0, 20)]
+    animated = io.BytesIO()
+    frames[0].save(animated, "WEBP", save_all=True, append_images=frames[1:])
+    still = encoded(np.asarray(frames[0]), "WEBP")
+    empty, coloured = loaded.signatures["serving_default"](image_bytes=tf.constant([animated.getvalue(), still]))["image_bytes"].numpy()
+    assert empty == b"" and decoded(coloured).shape == (20, 30, 3)
+
+
 def test_many_small_tensors_are_seen_a_few_at_a_time_and_too_many_pixels_refused(network, reference, monkeypatch):
     monkeypatch.setattr(inference, "RENDER_PIXELS", 3 * 32 * 64)
     rgb = np.random.default_rng(0).integers(0, 256, (10, 5, 10, 3), dtype="uint8")
-    module = serving.Served(network, TRAITS, max_pixels=500)
+    module = serving.Served(network, TRAITS, max_pixels=10 * 32 * 32)  # that the network sees of ten pictures
     colorize = module.signatures()["colorize"]
     for answer, picture in zip(colorize(tf.constant(rgb))["image"], rgb, strict=True):
         assert steps(answer, inference.colorized_rgb(reference, [picture])[0]) <= 1
@@ -306,8 +320,13 @@ def test_float32_gives_the_networks_pixels_at_any_size(exported, reference, exam
 
 def test_a_file_of_fixed_size_colours_photographs_too(network, reference, examples, tmp_path, capsys):
     static = dataclasses.replace(TRAITS, static_size=64)
-    (tmp_path / "static.tflite").write_bytes(ondevice.convert(network, static))
+    (row,) = export.write(network, TRAITS, tmp_path, "fixed", ["tflite"], ["none"], 64, examples=examples[:1])
+    assert row["largest_step"] <= 1
+    (tmp_path / "fixed-float32.tflite").rename(tmp_path / "static.tflite")
     given = inference.load(tmp_path / "static.tflite")
+    with zipfile.ZipFile(tmp_path / "static.tflite") as archive:
+        says = json.loads(archive.read(inference.TRAITS_FILE))
+    assert "[1, 64, 64, 1]" in says["inputs"]["predict_lab"]["lightness"] and "64 x 64" in says["merging"]
     runner = inference.interpreter(tmp_path / "static.tflite").get_signature_runner("predict_lab")
     assert runner.get_input_details()["lightness"]["shape"].tolist() == [1, 64, 64, 1]
     assert not any(
@@ -338,7 +357,7 @@ def test_the_figures_are_within_the_bounds_and_written_down(exported):
     folder, rows = exported
     assert [row["file"] for row in rows] == ["small/1", "small-float32.tflite", "small-float16.tflite"]
     assert max(row["largest_step"] for row in rows[:2]) <= 1
-    assert all(row[f"ms_{threads}_threads"] > 0 for row in rows for threads in (1, 2))
+    assert all(row[f"ms_{threads}_threads"] > 0 and row["ciede2000"] < row["largest_ciede2000"] for row in rows for threads in (1, 2))
     assert 0 < rows[2]["ciede2000"] <= 0.1 and rows[2]["bytes"] < 0.9 * rows[1]["bytes"]
     assert json.loads((folder / "export.json").read_text())["rows"] == rows
     assert "small-float16.tflite" in (folder / "README.md").read_text()
@@ -396,13 +415,18 @@ def test_the_program_exports_a_run_twice_and_the_others_take_it(network, exporte
     ours, theirs = (inference.colorized_rgb(inference.load(path), [np.asarray(Image.open(album / "a.png"))])[0] for path in (saved, run))
     assert steps(ours, theirs) <= 1 and steps(np.asarray(Image.open(album / "a-color.png")), ours) == 0
     models = {"run": run, "saved": saved, "tflite": exported[0] / "small-float32.tflite"}
-    judged = run_program(*(f"--model={path}" for path in models.values()), *(f"--name={name}" for name in models), "--dataset=folder",
-                         f"--data_dir={album}", f"--output={tmp_path / 'report'}", script="evaluate.py")  # fmt: skip
+    judged = run_program(
+        *(f"--model={path}" for path in models.values()), *(f"--name={name}" for name in models), "--vividness=0", "--vividness=0.25",
+        "--dataset=folder", f"--data_dir={album}", f"--output={tmp_path / 'report'}", script="evaluate.py",
+    )  # fmt: skip
     assert judged.returncode == 0, judged.stderr
-    rows = {row["name"]: row for row in json.loads((tmp_path / "report" / "report.json").read_text())["rows"]}
-    for figure, value in rows["run"].items():
-        if isinstance(value, float):
-            assert [rows[name][figure] for name in ("saved", "tflite")] == pytest.approx([value] * 2, abs=1e-3), figure
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    rows = {(row["name"], row["lightness"], row["vividness"]): row for row in report["rows"] if row["name"] in models}
+    assert len(rows) == 9  # at vividness 0 both lightnesses
+    for (name, lightness, vividness), row in rows.items():
+        for figure, value in row.items():
+            if isinstance(value, float):
+                assert value == pytest.approx(rows["run", lightness, vividness][figure], abs=1e-3), (name, lightness, vividness, figure)
 
 
 def test_what_cannot_be_exported_is_said_in_a_line(network, exported, tmp_path):
@@ -488,6 +512,18 @@ def test_the_client_colours_a_file_through_a_server(servers, reference, tmp_path
     ]:
         result = client(*arguments)
         assert result.returncode == 1 and said in result.stderr and not (tmp_path / "bad.png").exists(), result.stderr
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="without curl")
+def test_the_shell_line_of_the_docs_colours_a_file(servers, reference, tmp_path):
+    rgb = photographs.chelsea()[:50, :70]
+    Image.fromarray(rgb).save(tmp_path / "photo.jpg", quality=95)
+    (line,) = re.findall(r"(?m)^    (\(printf.*\n(?:        .*\n)*)", pathlib.Path(TOP, "docs", "serving.md").read_text())
+    python = f"{shlex.quote(sys.executable)} -c"
+    line = line.replace("localhost:8501", servers["rest"]).replace("python3 -c", python)
+    subprocess.run(["bash", "-c", line], cwd=tmp_path, check=True, timeout=60)
+    wanted = inference.colorized_rgb(reference, [np.asarray(Image.open(tmp_path / "photo.jpg"))])[0]
+    assert steps(np.asarray(Image.open(tmp_path / "photo-color.png")), wanted) <= 1
 
 
 def test_the_example_for_devices_needs_no_tensorflow(exported, reference, tmp_path):

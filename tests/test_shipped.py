@@ -54,9 +54,10 @@ def test_colours_are_nearer_to_the_truth_than_grey_is(photo):
     assert np.mean(gained) > 1
 
 
-def test_the_dial_goes_from_pale_to_vivid(photo):
-    rgb = PICTURES[2]
-    colourful = [metrics.colorfulness(np.stack(inference.colorized_rgb(photo, [rgb], vividness)))[0] for vividness in (0, 0.5, 1)]
+@pytest.mark.parametrize("name", inference.SHIPPED)
+def test_the_dial_goes_from_pale_to_vivid(name):
+    given, rgb = inference.load(name), PICTURES[2]
+    colourful = [metrics.colorfulness(np.stack(inference.colorized_rgb(given, [rgb], vividness)))[0] for vividness in (0, 0.5, 1)]
     assert colourful[0] < colourful[1] < colourful[2]
 
 
@@ -92,10 +93,12 @@ def test_a_folder_of_that_name_is_meant_by_its_path(tmp_path, monkeypatch):
         inference.check("./photo")
 
 
-def test_in_eight_bits_it_is_within_the_bound_and_runs_in_integers(tmp_path):
+def test_it_is_exported_exactly_and_in_eight_bits_within_the_bound_in_integers(tmp_path):
     pictures = [images.Example(str(number), None, rgb) for number, rgb in enumerate(PICTURES)]
     network, traits = inference.network_of("photo"), inference.check("photo")
-    (row,) = export.write(network, traits, tmp_path, "photo", ["tflite"], ["int8"], 0, pictures, pictures[:2], terms="CC0")
+    forms = ["savedmodel", "tflite"]
+    saved, float32, row = export.write(network, traits, tmp_path, "photo", forms, ["none", "int8"], 0, pictures, pictures[:2], terms="CC0")
+    assert max(saved["largest_step"], float32["largest_step"]) <= 1
     assert 0 < row["ciede2000"] <= 1 and row["bytes"] < 7e6
     interpreter = inference.interpreter(tmp_path / "photo-int8.tflite")
     kinds = {tensor["index"]: np.dtype(tensor["dtype"]) for tensor in interpreter.get_tensor_details()}
