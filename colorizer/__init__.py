@@ -6,6 +6,7 @@ A picture flows one way; a module imports only from the ones above it.
     color        sRGB <-> L*a*b*, scaling, gamut mapping
     rendering    the render size; the picture's own lightness put back; vividness
     images       files <-> 8-bit arrays, whole-or-nothing writes
+    metadata     what a file carries besides its picture
     photos       files as archives keep them: 16 bits, ICC, alpha, pages, metadata
     aging        pictures as old photographs show them
     dataset      data sets -> batches of scaled Lab; whole pictures to judge

@@ -1,6 +1,6 @@
 """Colour photographs: files, folders, globs; each at its own size, depth and lightness, with all that its file carries.
 
-    python colorize.py photo.jpg --model=runs/photos-gan              writes photo-color.jpg beside it
+    python colorize.py photo.jpg --model=runs/folder-gan              writes photo-color.jpg beside it
     python colorize.py album/ scan.tif --output=coloured/ --recursive
     python colorize.py old.png --vividness=0.8 --compare
 

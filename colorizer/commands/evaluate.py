@@ -2,7 +2,7 @@
 
     python evaluate.py --model=runs/cifar10-gan
     python evaluate.py --model=runs/cifar10-unet --model=runs/cifar10-gan --dataset=cifar10 --output=report
-    python evaluate.py --model=runs/photos-gan --dataset=folder --data_dir=~/photos --vividness=0 --vividness=0.5 --vividness=1
+    python evaluate.py --model=runs/folder-gan --dataset=folder --data_dir=~/photos --vividness=0 --vividness=0.5 --vividness=1
 
 Prints a table; --output also writes report.json, per_image.csv and report.html, which says what each column means. Whole
 pictures are judged, of any size. Lightness "kept": the picture's own L* is put back, what a user gets; "predicted": the

@@ -1,7 +1,7 @@
 """Turn a run into files for a server and for devices, compared with the trained network before they are written.
 
     python export.py --model=runs/cifar10-gan --output=exported
-    python export.py --model=runs/photos-gan --output=exported --format=tflite --tflite_size=256 --quantize=float16
+    python export.py --model=runs/folder-gan --output=exported --format=tflite --tflite_size=256 --quantize=float16
 
 exported/colorizer/1 is a SavedModel for TensorFlow Serving, the next export makes 2; exported/colorizer-*.tflite run on LiteRT.
 Ends with a table, also in export.json and README.md there. A file that differs from the network by more than its bound makes the

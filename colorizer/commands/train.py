@@ -1,4 +1,4 @@
-"""Train the colorization networks of Nazeri, Ng, Ebrahimi 2018: the U-Net, and the GAN.
+"""Train the colorization networks of Nazeri, Ng, Ebrahimi 2018, the U-Net and the GAN, or our own with a dial (--recipe=photo, small).
 
     python train.py                                          five minutes on photographs that are installed
     python train.py --dataset=cifar10                        CIFAR-10 through TFDS, the paper's GAN
@@ -8,7 +8,7 @@
     python train.py --dataset=cifar10 --dry_run              what it would do
 
 Writes --workdir: config.json, best.keras, last.keras, history.csv, samples/, logs/, checkpoints/, report.json. The same
-command again goes on where the run stopped, also after Ctrl-C or a crash; a larger --epochs goes on beyond its end.
+command again goes on where the run stopped, also after Ctrl-C or a crash; of the recipe paper a larger --epochs goes on beyond its end.
 """
 
 import os
@@ -45,13 +45,20 @@ flags.DEFINE_integer(
 flags.DEFINE_integer(
     "batch_size", None, "Images a step, over all GPUs together. Unset: the recipe's; paper: cifar10 128, else 16.", **_HERE
 )
-flags.DEFINE_float("learning_rate", None, "Adam's rate at the start, or at its highest. Unset: the recipe's; paper: 2e-4.", **_HERE)
+flags.DEFINE_float(
+    "learning_rate", None, "Of Adam (recipe small: of Muon) at the start, or at its highest. Unset: the recipe's; paper: 2e-4.", **_HERE
+)
 flags.DEFINE_integer("image_size", None, "Side of the training crop in pixels, a multiple of 16; the network's depth follows it."
                      " Unset: the recipe's; paper: places365 and folder 256, else 32.", **_HERE)  # fmt: skip
 flags.DEFINE_integer("seed", None, "Of weights, order, augmentation and dropout: the same seed, the same run. Unset: 0.", **_HERE)
 flags.DEFINE_integer("train_examples", None, "Train on the first N examples. Unset or 0: all.", **_HERE)
 flags.DEFINE_integer("eval_examples", None, "Validate on the first N examples, and test on as many. Unset or 0: all.", **_HERE)
-flags.DEFINE_integer("steps_per_epoch", None, "Steps between two validations. Unset or 0: as many as there are whole batches.", **_HERE)
+flags.DEFINE_integer(
+    "steps_per_epoch",
+    None,
+    "Steps between two validations. 0: as many as there are whole batches. Unset: the recipe's; photo: 500, else 0.",
+    **_HERE,
+)
 flags.DEFINE_multi_string("set", [], "key=value: any field of the configuration, as --dry_run lists them. Repeatable.", **_HERE)
 flags.DEFINE_string("workdir", None, "The run's folder. Unset: runs/DATASET-MODEL.", **_HERE)
 flags.DEFINE_enum("strategy", None, ("auto", "one_device", "mirrored"), "mirrored: every GPU of the machine, the batch shared among them."
