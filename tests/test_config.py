@@ -75,7 +75,7 @@ def test_a_recipe_has_its_own_models():
 
 @pytest.mark.parametrize(
     "recipe, field",
-    [("paper", {"schedule": "cosine"}), ("paper", {"weight_decay": 0.1}), ("photo", {"dropout": 0.2}), ("small", {"pretrained": False}),
+    [("paper", {"schedule": "cosine"}), ("paper", {"optimizer": "muon"}), ("photo", {"dropout": 0.2}), ("small", {"pretrained": False}),
      ("photo", {"shift": 2}), ("photo", {"repeats": "a=2"}), ("paper", {"init": "photo"}), ("photo", {"precision": "mixed_float16"})],
 )  # fmt: skip
 def test_a_setting_that_would_do_nothing_is_refused(recipe, field):

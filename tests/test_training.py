@@ -135,12 +135,12 @@ def test_stopping_and_going_on_equals_going_straight_through(finished, tmp_path)
     assert len(list((tmp_path / "run/checkpoints").iterdir())) == training.KEPT_CHECKPOINTS
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_two_answers_are_trained_and_gone_on_with_as_one(tmp_path, monkeypatch, two_heads, precision):
+@pytest.mark.parametrize("precision, optimizer", [("float32", "muon"), ("mixed_bfloat16", "adamw")])
+def test_two_answers_are_trained_and_gone_on_with_as_one(tmp_path, monkeypatch, two_heads, precision, optimizer):
     """The recipe photo, its network small: the same weights, averages, palette and readout; a model that keeps the lightness."""
     monkeypatch.setattr(training.networks, "build_lite0", lambda bins, **_: two_heads(bins))
     settings = dict(image_size=32, batch_size=8, eval_examples=16, epochs=1, steps_per_epoch=3, pretrained=False, bins=9, aged=0.5)
-    small = config.resolve("photo", "sample", None, {**settings, "render_size": 32, "precision": precision})
+    small = config.resolve("photo", "sample", None, {**settings, "render_size": 32, "precision": precision, "optimizer": optimizer})
     report = training.train(small, tmp_path / "straight")
     on_step = training._StepWatch.on_train_batch_end
 
