@@ -99,9 +99,10 @@ class Served(tf.Module):
         Each counts at least as many as the network sees of it: a million pictures of one pixel are a million passes.
         """
         shape = tf.shape(given, out_type=tf.int64)
-        each = tf.reduce_prod(shape[1:3])
-        pixels = shape[0] * tf.where(each > 0, tf.maximum(each, self._traits.render_size**2), 0)
-        with tf.control_dependencies([tf.debugging.assert_less_equal(pixels, tf.constant(self._max_pixels, tf.int64), "too many pixels")]):
+        each, seen = tf.reduce_prod(shape[1:3]), self._traits.render_size**2
+        pixels = shape[0] * tf.where(each > 0, tf.maximum(each, seen), 0)
+        most = tf.constant(max(self._max_pixels, seen), tf.int64)  # one small picture is never too many
+        with tf.control_dependencies([tf.debugging.assert_less_equal(pixels, most, "too many pixels")]):
             pixels = tf.identity(pixels)
         return tf.cond(pixels > 0, work, lambda: tf.zeros(tf.concat([shape[:3], [3]], axis=0), kind))
 
