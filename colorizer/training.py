@@ -52,6 +52,7 @@ KEPT_CHECKPOINTS = 3
 GRID_IMAGES = 8
 WRITTEN = ("best.keras", "last.keras", "history.csv", "report.json", "samples/", "logs/", "checkpoints/")
 PALETTE_PIXELS = 2**25  # of training pictures, that the bins of colours are made from
+STATISTICS_PIXELS = 2**22  # of training pictures, that the batch norms' statistics of averaged weights are taken from
 GAIN_PIXELS = 2**20  # the vividness gain is fitted on validation pictures of that many pixels at most
 
 
@@ -346,7 +347,8 @@ def train_epoch(run):
     logs = {name: float(value) for name, value in run.model.get_metrics_result().items()}
     judged = data.validation or data.train
     if isinstance(run.model, DialColorizer):
-        logs |= run.model.refresh(np.concatenate(list(_labs(judged, config.batch_size, GAIN_PIXELS))))
+        fitted_on = np.concatenate(list(_labs(judged, config.batch_size, GAIN_PIXELS)))
+        logs |= run.model.refresh(fitted_on, _labs(data.train, config.batch_size, STATISTICS_PIXELS))
     if data.validation is not None:
         logs |= _validation(run)
     logs["learning_rate"] = _rate(optimizers_of(run.model)[-1])

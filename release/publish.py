@@ -2,7 +2,8 @@
 
     python release/publish.py --run=runs/folder-lite0 --name=photo --vividness=0.3
 
-From the newest checkpoint. Temperature, prior and gain are fitted anew, on the run's validation pictures at the render size.
+From the newest checkpoint. Temperature, prior and gain are fitted anew, on the run's validation pictures at the render size,
+with the statistics of batch norms from training pictures.
 """
 
 import dataclasses
@@ -35,7 +36,7 @@ def main(_):
     at_render_size = dataclasses.replace(settings, image_size=settings.render_size or settings.image_size, eval_examples=FLAGS.pictures)
     data = dataset.load(at_render_size)
     labs = np.concatenate(list(training._labs(data.validation, 16, 2**40)))
-    print(model.refresh(labs))
+    print(model.refresh(labs, training._labs(data.train, settings.batch_size, training.STATISTICS_PIXELS)))
     traits = training._traits(settings)
     if FLAGS.vividness is not None:
         traits = dataclasses.replace(traits, vividness=FLAGS.vividness)

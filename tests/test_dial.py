@@ -72,6 +72,30 @@ def test_the_answer_has_the_averaged_weights(model, labs):
     np.testing.assert_array_equal(kernel, trained)  # training goes on from its own weights
 
 
+def test_batch_norms_get_the_statistics_that_the_averaged_weights_make(labs):
+    """Of all training pictures: the mean over batches of what comes to the norm from the averaged kernel."""
+    keras.utils.set_random_seed(0)
+    lightness = keras.Input((None, None, 1), name="lightness")
+    x = keras.layers.Conv2D(4, 3, name="stem", padding="same")(lightness)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    outputs = [
+        keras.layers.Activation("linear", name=f"{name}_out")(keras.layers.Conv2D(count, 1, name=name)(x))
+        for name, count in (("ab", 2), ("logits", BINS))
+    ]
+    model = DialColorizer(keras.Model(lightness, outputs))
+    model.set_palette(labs)
+    optimizer = keras.optimizers.AdamW(0.05, use_ema=True, ema_momentum=0.9)
+    model.compile([(optimizer, model.network.trainable_variables)])
+    model.fit(batches(labs, 5), verbose=0, shuffle=False)
+    parts = [labs[:12], labs[12:]]
+    model.refresh(labs, parts)
+    came = [np.array(model.generator.get_layer("stem")(color.scale(part)[..., :1].astype("float32"))) for part in parts]
+    norm = model.generator.get_layer("norm")
+    np.testing.assert_allclose(norm.moving_mean, np.mean([x.mean(axis=(0, 1, 2)) for x in came], axis=0), atol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance, np.mean([x.var(axis=(0, 1, 2)) for x in came], axis=0), rtol=1e-4)
+    assert norm.momentum == 0.99
+
+
 def test_the_answer_is_the_input_and_the_regression_and_the_mean_of_the_bins(model, labs):
     model.fit(batches(labs, 300), verbose=0, shuffle=False)
     fitted = model.refresh(labs)
