@@ -16,7 +16,7 @@ from colorizer import ColorizerError, __version__, color, config, images, metric
 
 TRAITS_FILE = "colorizer.json"  # in the zip archive that a .keras file is, or in one at the end of a .tflite file
 GAIN_RANGE = (0.2, 5.0)
-SHIPPED = ("photo",)  # names of models whose weights come with the package
+SHIPPED = ("photo", "cifar10")  # names of models whose weights come with the package
 WEIGHTS = pathlib.Path(__file__).parent / "weights"  # NAME.tflite, for use
 RELEASE = pathlib.Path(__file__).parent.parent / "release"  # NAME.keras, in a checkout: for exporting and training on
 _WEIGHTS_OF_SAVED_MODEL = "variables/variables.data-00000-of-00001"
