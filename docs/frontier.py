@@ -1,7 +1,7 @@
 """Draws the frontier of a dial: what colour costs, from reports of evaluate.py on the same pictures.
 
     pip install --editable '.[bench]'
-    python docs/frontier.py docs/cifar10-frontier.png docs/results/cifar10.json docs/results/cifar10-small.json docs/results/cifar10/regression.json
+    python docs/frontier.py docs/cifar10-frontier.png docs/results/cifar10*.json docs/results/cifar10/regression.json
     python docs/frontier.py docs/photo-frontier.png docs/results/photo/scenes150-regression.json
 
 A panel for each figure that the reports have, against the colorfulness; a line for each model that was judged at several values of
