@@ -5,10 +5,11 @@ import math
 import keras
 from keras import ops
 
-ADAM_SHARE = 0.5  # of the learning rate, for what Muon does not move (chosen by probes on validation pictures)
+ADAM_SHARE = 0.5  # of the learning rate, for what Muon does not move
+MOMENTUM = 0.95  # Nesterov's
 
 
-class Muon(keras.optimizers.Muon):
+class Muon(keras.optimizers.AdamW):
     """Muon (Jordan et al. 2024) for the kernels of convolutions, which Keras's own leaves to AdamW; AdamW for all else.
 
     A step's direction is the momentum's nearest orthogonal matrix, so that every direction in which a layer could learn is
@@ -16,18 +17,27 @@ class Muon(keras.optimizers.Muon):
     step (Liu et al. 2025). The networks' inputs and heads are AdamW's: their sides have a meaning each.
     """
 
-    def __init__(self, learning_rate, weight_decay, **kwargs):
-        super().__init__(learning_rate, adam_weight_decay=weight_decay, weight_decay=weight_decay, adam_lr_ratio=ADAM_SHARE, **kwargs)
+    def build(self, var_list):
+        """Makes the moments of the variables, once."""
+        if not self.built:
+            super().build(var_list)
+            self._matrices = {index for index, variable in enumerate(var_list) if _is_matrix(variable)}
 
-    def _should_use_adamw(self, variable):
-        # a kernel of a depthwise convolution is no matrix
-        return len(variable.shape) != 4 or variable.shape[-1] == 1 or variable.path.split("/")[-2] in ("stem", "gate", "ab", "logits")
+    def update_step(self, gradient, variable, learning_rate):
+        """One variable's step; Keras calls it, with the backend's own variable."""
+        index = self._get_variable_index(variable)
+        if index not in self._matrices:
+            return super().update_step(gradient, variable, ADAM_SHARE * learning_rate)
+        momentum = self._momentums[index]
+        self.assign_add(momentum, gradient + momentum * (MOMENTUM - 1))
+        matrix = ops.reshape(gradient + MOMENTUM * momentum, (-1, variable.shape[-1]))
+        scale = ops.cast(learning_rate, variable.dtype) * (0.2 * math.sqrt(max(matrix.shape)))
+        self.assign_sub(variable, ops.reshape(scale * orthogonal(matrix), variable.shape))
 
-    def _muon_update_step(self, gradient, variable, lr, m):
-        self.assign_add(m, gradient + m * (self.momentum - 1))
-        matrix = ops.reshape(gradient + self.momentum * m, (-1, variable.shape[-1]))
-        scale = self.rms_rate * math.sqrt(max(matrix.shape))
-        self.assign_sub(variable, ops.reshape(lr * scale * orthogonal(matrix, self.ns_steps), variable.shape))
+
+def _is_matrix(variable):
+    # a kernel of a depthwise convolution is none
+    return len(variable.shape) == 4 and variable.shape[-1] > 1 and variable.path.split("/")[-2] not in ("stem", "gate", "ab", "logits")
 
 
 def orthogonal(matrix, steps=5):

@@ -286,10 +286,9 @@ def _dial_optimizer(config, share, steps):
     if config.schedule == "cosine":
         warm_up = max(1, steps // 50)
         rate = keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up)
-    settings = dict(weight_decay=config.weight_decay, use_ema=config.averaging > 0, ema_momentum=config.averaging)
-    if config.optimizer == "muon":
-        return Muon(rate, adam_beta_1=config.beta1, **settings)
-    return keras.optimizers.AdamW(rate, beta_1=config.beta1, **settings)
+    optimizer = Muon if config.optimizer == "muon" else keras.optimizers.AdamW
+    return optimizer(rate, weight_decay=config.weight_decay, beta_1=config.beta1,
+                     use_ema=config.averaging > 0, ema_momentum=config.averaging)  # fmt: skip
 
 
 def _adam(config):
