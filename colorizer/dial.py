@@ -103,7 +103,7 @@ class DialColorizer(keras.Model):
         """Puts the averaged weights into the generator, with temperature and prior fitted to validation pictures [N, H, W, 3].
 
         training_labs: batches [B, H, W, 3], to take the batch norms' statistics from: those of the training are of other weights than
-        the averages, and cost a tenth of a unit of MAE while the rate is high (as Izmailov et al. 2018 do). None: they stay.
+        the averages, and cost a tenth of a unit of MAE while the rate is high (as Izmailov et al. 2018 do). Without any they stay.
         """
         now = [np.array(variable) for variable in self.network.trainable_variables]
         for optimizer, share in self.shares():
