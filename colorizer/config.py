@@ -27,6 +27,7 @@ class Config:
     validation_examples: int = 5000  # cifar10: taken from the end of the 50,000 training images
     skip_grey: bool = True  # leave grey images out of training, as the authors' code does
     shift: int = 0  # cifar10: random shifts by up to that many pixels, the edges mirrored
+    warp: float = 0.0  # cifar10: random zoom by up to exp(warp), rotation by as many radians, a quarter of it of stretching
     lightness_jitter: float = 0.0  # deviation of log gamma, of the lightness that the network sees in training
     flip: bool = True  # random horizontal flips, as the authors' code does
     smallest_crop: float = 0.5  # folder, sample: a training crop's side, at least this share of the short side
@@ -40,6 +41,8 @@ class Config:
     width: int = 64  # channels of the first unit of both networks; the others double up to 8 x width
     dropout: float = 0.5  # the generator's only noise (3.2)
     dropout_units: int = 2  # on that many decoding units, the innermost first
+
+    stochastic_depth: float = 0.0  # residual: a unit's share of the pictures that skip it in training (Huang et al. 2016)
 
     # the networks with two answers (networks.build_lite0, build_residual; dial.py)
     init: str = ""  # a trained model of this kind to go on from: photo, a run folder or a .keras file
@@ -123,7 +126,8 @@ _ONLY_FOR = {
     **dict.fromkeys(("bins", "bins_weight", "weight_decay", "averaging", "schedule", "render_size", "vividness", "init"), TWO_ANSWERS),
     "optimizer": TWO_ANSWERS,
     **dict.fromkeys(("pretrained", "frozen_blocks", "encoder_rate", "attention_heads"), ("lite0",)),
-    "shift": ("cifar10",), **dict.fromkeys(("repeats", "leave_out"), ("folder",)), "smallest_crop": ("folder", "sample"),
+    "stochastic_depth": ("residual",),
+    **dict.fromkeys(("shift", "warp"), ("cifar10",)), **dict.fromkeys(("repeats", "leave_out"), ("folder",)), "smallest_crop": ("folder", "sample"),
 }  # fmt: skip
 
 _CHOICES = {
@@ -142,7 +146,7 @@ _RANGES = {
     "smallest_crop": (0.01, 1), "width": (1, 1024), "dropout": (0, 0.99), "dropout_units": (0, 16), "l1_weight": (0, None),
     "real_label": (0.5, 1), "epochs": (1, None), "batch_size": (1, None), "steps_per_epoch": (0, None),
     "learning_rate": (1e-9, 10), "beta1": (0, 0.9999), "plateau_factor": (1e-4, 1), "plateau_patience": (1, None),
-    "plateau_threshold": (0, 1), "aged": (0, 1), "shift": (0, 15), "lightness_jitter": (0, 1),
+    "plateau_threshold": (0, 1), "aged": (0, 1), "shift": (0, 15), "warp": (0, 1), "stochastic_depth": (0, 0.9), "lightness_jitter": (0, 1),
     "frozen_blocks": (0, 16), "attention_heads": (0, 16), "bins": (2, 1024),
     "render_size": (0, 4096), "vividness": (0, 1), "bins_weight": (0, None), "encoder_rate": (0, 10), "weight_decay": (0, 1),
     "averaging": (0, 0.99999), "seed": (0, 4_000_000), "checkpoint_minutes": (0, None),

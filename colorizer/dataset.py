@@ -87,11 +87,13 @@ def steps_per_epoch(config, data):
 def training_batches(config, data, epoch, steps, skip=0):
     """Batches `skip`, ... `steps` - 1 of an epoch, shuffled and augmented."""
     examples = data.train.shuffled(config.seed, epoch, steps * config.batch_size, skip * config.batch_size)
-    if not (config.aged or config.lightness_jitter):
+    if not (config.aged or config.lightness_jitter or config.warp):
         return _lab_batches(examples, config.batch_size).prefetch(tf.data.AUTOTUNE)
 
     def aged_pair(step, rgb):
         key = tf.random.experimental.stateless_fold_in(tf.constant([config.seed, epoch], tf.int64), tf.cast(step, tf.int64) + AGING)
+        if config.warp:
+            rgb = _warped(rgb, key, config.warp)
         lightness = color.lightness_from_rgb(aging.aged(rgb, key, config.aged) if config.aged else rgb, xp=keras.ops)
         if config.lightness_jitter:
             gamma = tf.exp(config.lightness_jitter * tf.random.stateless_normal([tf.shape(rgb)[0], 1, 1, 1], key))
@@ -307,6 +309,24 @@ def _shifted(rgb, key, most):
     wide = tf.pad(rgb, [[most, most], [most, most], [0, 0]], "REFLECT")
     down, right = (tf.cast(_uniform(key, number) * (2 * most + 1), tf.int32) for number in (1, 2))
     return tf.ensure_shape(wide[down : down + tf.shape(rgb)[0], right : right + tf.shape(rgb)[1]], rgb.shape)
+
+
+def _warped(rgb, key, most):
+    """Pictures [B, H, W, 3], float32, each enlarged or reduced by up to exp(most), stretched by half and turned by as much (radians)
+    about its centre, the edges mirrored."""
+    count, height, width = tf.unstack(tf.shape(rgb)[:3])
+    drawn = most * tf.random.stateless_uniform([3, count], tf.random.experimental.stateless_fold_in(key, 9), -1.0, 1.0)
+    size, stretch, angle = tf.exp(drawn[0]), tf.exp(drawn[1] / 4), drawn[2]
+    # from a place in the result to that in the picture
+    a, b = size * stretch * tf.cos(angle), -size * stretch * tf.sin(angle)
+    c, d = size / stretch * tf.sin(angle), size / stretch * tf.cos(angle)
+    x, y = (tf.cast(length - 1, tf.float32) / 2 for length in (width, height))
+    zero = tf.zeros_like(a)
+    transforms = tf.stack([a, b, x - a * x - b * y, c, d, y - c * x - d * y, zero, zero], axis=1)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=tf.cast(rgb, tf.float32), transforms=transforms, output_shape=[height, width], fill_value=0.0, interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )  # fmt: skip
 
 
 def _uniform(key, number):

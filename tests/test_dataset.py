@@ -473,3 +473,24 @@ def test_shifts_mirror_the_edges_and_jitter_moves_the_input_alone(rng):
     assert not np.allclose(scaled_lightness, scaled_lab[..., :1], atol=0.02)
     order = [np.argsort(np.asarray(x)[0].ravel(), kind="stable") for x in (scaled_lightness, scaled_lab[..., :1])]
     assert (np.diff(np.asarray(scaled_lightness)[0].ravel()[order[1]]) > -1e-4).all()  # a gamma keeps the order
+
+
+def test_a_warp_is_an_affine_map_about_the_centre_within_its_bounds():
+    """Of a picture whose channels are its own coordinates, so that the result says where each pixel came from."""
+    side, most = 65, 0.2
+    y, x = np.mgrid[:side, :side].astype("float32")
+    place = np.stack([x, y, np.zeros_like(x)], axis=-1)[None].repeat(40, axis=0)
+    warped = dataset._warped(tf.constant(place), tf.constant([0, 1], tf.int64), most).numpy()
+    centre, inner = (side - 1) / 2, slice(16, 49)  # far enough from the mirrored edges
+    here = np.stack([x, y], axis=-1)[inner, inner].reshape(-1, 2) - centre
+    sizes, angles = [], []
+    for picture in warped:
+        there = picture[inner, inner, :2].reshape(-1, 2) - centre
+        matrix, *_ = np.linalg.lstsq(here, there, rcond=None)
+        np.testing.assert_allclose(here @ matrix, there, atol=1e-2)
+        turned, stretched, _ = np.linalg.svd(matrix)
+        sizes.append(np.log(stretched))
+        rotation = turned @ np.linalg.svd(matrix)[2]
+        angles.append(np.arctan2(rotation[0, 1], rotation[0, 0]))
+    assert np.abs(sizes).max() <= 1.25 * most + 1e-3 and np.std(sizes) > most / 3
+    assert np.abs(angles).max() <= most + most / 4 + 1e-3 and np.std(angles) > most / 3
