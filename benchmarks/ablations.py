@@ -51,8 +51,10 @@ def figures_of(row, seed, arguments):
     run = arguments.output / f"{row}-seed{seed}"
     if not (run / "report.json").exists():
         settings = {**SHORT, "steps_per_epoch": arguments.steps, **ROWS[row][1]}
-        command = [sys.executable, ROOT / "train.py", "--recipe=small", "--dataset=cifar10", f"--data_dir={arguments.data_dir}",
-                   f"--workdir={run}", "--epochs=1", f"--seed={seed}", *(f"--set={key}={value}" for key, value in settings.items())]  # fmt: skip
+        command = [
+            sys.executable, ROOT / "train.py", "--recipe=small", "--dataset=cifar10", f"--data_dir={arguments.data_dir}",
+            f"--workdir={run}", "--epochs=1", f"--seed={seed}", *(f"--set={key}={value}" for key, value in settings.items()),
+        ]  # fmt: skip
         print(f"{row}, seed {seed}", file=sys.stderr)
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with open(run / "history.csv") as file:

@@ -127,7 +127,8 @@ _ONLY_FOR = {
     "optimizer": TWO_ANSWERS,
     **dict.fromkeys(("pretrained", "frozen_blocks", "encoder_rate", "attention_heads"), ("lite0",)),
     "stochastic_depth": ("residual",),
-    **dict.fromkeys(("shift", "warp"), ("cifar10",)), **dict.fromkeys(("repeats", "leave_out"), ("folder",)), "smallest_crop": ("folder", "sample"),
+    **dict.fromkeys(("shift", "warp"), ("cifar10",)),
+    **dict.fromkeys(("repeats", "leave_out"), ("folder",)), "smallest_crop": ("folder", "sample"),
 }  # fmt: skip
 
 _CHOICES = {
