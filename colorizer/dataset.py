@@ -312,7 +312,7 @@ def _shifted(rgb, key, most):
 
 
 def _warped(rgb, key, most):
-    """Pictures [B, H, W, 3], float32, each enlarged or reduced by up to exp(most), stretched by half and turned by as much (radians)
+    """uint8 pictures [B, H, W, 3], each enlarged or reduced by up to exp(most), stretched by half and turned by as much (radians)
     about its centre, the edges mirrored."""
     count, height, width = tf.unstack(tf.shape(rgb)[:3])
     drawn = most * tf.random.stateless_uniform([3, count], tf.random.experimental.stateless_fold_in(key, 9), -1.0, 1.0)
@@ -323,10 +323,11 @@ def _warped(rgb, key, most):
     x, y = (tf.cast(length - 1, tf.float32) / 2 for length in (width, height))
     zero = tf.zeros_like(a)
     transforms = tf.stack([a, b, x - a * x - b * y, c, d, y - c * x - d * y, zero, zero], axis=1)
-    return tf.raw_ops.ImageProjectiveTransformV3(
+    warped = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.cast(rgb, tf.float32), transforms=transforms, output_shape=[height, width], fill_value=0.0, interpolation="BILINEAR",
         fill_mode="REFLECT",
     )  # fmt: skip
+    return tf.cast(tf.round(warped), tf.uint8)
 
 
 def _uniform(key, number):

@@ -479,7 +479,7 @@ def test_a_warp_is_an_affine_map_about_the_centre_within_its_bounds():
     """Of a picture whose channels are its own coordinates, so that the result says where each pixel came from."""
     side, most = 65, 0.2
     y, x = np.mgrid[:side, :side].astype("float32")
-    place = np.stack([x, y, np.zeros_like(x)], axis=-1)[None].repeat(40, axis=0)
+    place = np.stack([x, y, np.zeros_like(x)], axis=-1)[None].repeat(40, axis=0).astype("uint8")
     warped = dataset._warped(tf.constant(place), tf.constant([0, 1], tf.int64), most).numpy()
     centre, inner = (side - 1) / 2, slice(16, 49)  # far enough from the mirrored edges
     here = np.stack([x, y], axis=-1)[inner, inner].reshape(-1, 2) - centre
@@ -487,10 +487,14 @@ def test_a_warp_is_an_affine_map_about_the_centre_within_its_bounds():
     for picture in warped:
         there = picture[inner, inner, :2].reshape(-1, 2) - centre
         matrix, *_ = np.linalg.lstsq(here, there, rcond=None)
-        np.testing.assert_allclose(here @ matrix, there, atol=1e-2)
+        np.testing.assert_allclose(here @ matrix, there, atol=0.6)  # in whole units
         turned, stretched, _ = np.linalg.svd(matrix)
         sizes.append(np.log(stretched))
         rotation = turned @ np.linalg.svd(matrix)[2]
         angles.append(np.arctan2(rotation[0, 1], rotation[0, 0]))
-    assert np.abs(sizes).max() <= 1.25 * most + 1e-3 and np.std(sizes) > most / 3
-    assert np.abs(angles).max() <= most + most / 4 + 1e-3 and np.std(angles) > most / 3
+    assert np.abs(sizes).max() <= 1.25 * most + 5e-3 and np.std(sizes) > most / 3
+    assert np.abs(angles).max() <= most + most / 4 + 5e-3 and np.std(angles) > most / 3
+    warping = config.resolve("small", "cifar10", None, {"lightness_jitter": 0.0, "warp": most, "batch_size": 8})
+    photographs = dataset.load(config.resolve("photo", "sample", None, {"image_size": 32, "batch_size": 8}))
+    scaled_lightness, scaled_lab = next(iter(dataset.training_batches(warping, photographs, 0, 1)))
+    np.testing.assert_allclose(scaled_lightness, scaled_lab[..., :1], atol=5e-3)  # both are of the warped picture
