@@ -1,12 +1,12 @@
-"""What does a training step of the recipes with two answers spend its time on, and what does oneDNN make of it?
+"""What does a training step of the recipes with two answers spend its time on, and what do oneDNN and bfloat16 make of it?
 
     python benchmarks/dial_step.py --recipe=small
     python benchmarks/dial_step.py --recipe=photo
 
 One fixed random batch of the recipe's size, no data loading. Each part has those above it in it: the network forward, its gradients
 too, the whole step (costs, optimizer, averages, running figures). With TF_ENABLE_ONEDNN_OPTS=1, as the programs set it, and 0, what
-TensorFlow takes by itself on processors without AVX-512; and the whole step compiled by XLA. Each in a process of its own, in turns
-over --rounds; medians.
+TensorFlow takes by itself on processors without AVX-512; in mixed_bfloat16; and the whole step compiled by XLA. Each in a process of
+its own, in turns over --rounds; medians.
 """
 
 import argparse
@@ -20,6 +20,8 @@ import time
 import numpy as np
 
 PARTS = {"forward": "forward", "gradients": "... and gradients", "step": "the whole step", "xla": "the whole step, XLA"}
+# title -> TF_ENABLE_ONEDNN_OPTS, precision
+WAYS = {"float32": ("1", "float32"), "... without oneDNN": ("0", "float32"), "mixed_bfloat16": ("1", "mixed_bfloat16")}
 
 
 def main():
@@ -28,33 +30,37 @@ def main():
     parser.add_argument("--steps", type=int, default=8, help="timed steps of each part in a round (8)")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", choices=list(PARTS), help=argparse.SUPPRESS)
+    parser.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:
-        print(json.dumps(measure(arguments.recipe, arguments.only, arguments.steps)))
+        print(json.dumps(measure(arguments.recipe, arguments.only, arguments.precision, arguments.steps)))
         return
     found = {}
     for _ in range(arguments.rounds):
-        for onednn in "10":
+        for way, (onednn, precision) in WAYS.items():
             for part in PARTS:
-                command = [sys.executable, __file__, f"--recipe={arguments.recipe}", f"--steps={arguments.steps}", f"--only={part}"]
+                command = [sys.executable, __file__, f"--recipe={arguments.recipe}", f"--steps={arguments.steps}", f"--only={part}",
+                           f"--precision={precision}"]  # fmt: skip
                 environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": onednn}
                 done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
                 if done.returncode:
                     sys.exit(done.stderr)
-                found.setdefault((part, onednn), []).extend(json.loads(done.stdout.splitlines()[-1]))
-    print("| pictures/s | oneDNN | without | x |\n|---|---|---|---|")
+                found.setdefault((part, way), []).extend(json.loads(done.stdout.splitlines()[-1]))
+    print(f"| pictures/s | {' | '.join(WAYS)} |\n|{'---|' * (1 + len(WAYS))}")
     for part, title in PARTS.items():
-        own, without = (statistics.median(found[part, onednn]) for onednn in "10")
-        print(f"| {title} | {own:.0f} | {without:.0f} | {own / without:.2f} |")
+        speeds = {way: statistics.median(found[part, way]) for way in WAYS}
+        cells = [f"{speed:.0f}" + (f" (x {speed / speeds['float32']:.2f})" if way != "float32" else "") for way, speed in speeds.items()]
+        print(f"| {title} | {' | '.join(cells)} |")
 
 
-def measure(recipe, part, steps):
+def measure(recipe, part, precision, steps):
     """Pictures a second, of each of `steps` calls."""
     import tensorflow as tf
 
     from colorizer import config, training
 
-    settings = config.resolve(recipe, "sample", None, {"pretrained": False} if recipe == "photo" else {})
+    overrides = {"precision": precision, **({"pretrained": False} if recipe == "photo" else {})}
+    settings = training.on_this_machine(config.resolve(recipe, "sample", None, overrides))
     model = training.build_model(settings, steps=1000)
     rng = np.random.default_rng(0)
     model.palette_ab.assign(rng.normal(0, 30, model.palette_ab.shape))

@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import TOP, run_program
 
-from colorizer import inference, networks
+from colorizer import config, inference, networks
 from colorizer.commands import evaluate, train
 
 
@@ -142,6 +142,15 @@ def test_a_folder_of_any_pictures_is_judged_whole(model, tmp_path, folder_of):
     ]  # fmt: skip
     assert "CIEDE2000" in result.stdout and "report.html" in result.stdout
     assert sorted(os.listdir(tmp_path / "report")) == ["per_image.csv", "report.html", "report.json"]
+
+
+@pytest.mark.parametrize("dataset", ["sample", "cifar10", "places365"])
+def test_runs_of_every_data_set_can_be_judged(dataset):
+    evaluate.FLAGS(["evaluate.py", f"--model=runs/{dataset}-gan"])
+    run = config.resolve("paper", dataset, None, {"validation_examples": 7, "data_dir": "" if dataset == "sample" else "/tfds"})
+    judged_on = evaluate._judged_on([run])
+    assert judged_on.validation_examples == 7
+    assert (judged_on.dataset, judged_on.data_dir, judged_on.image_size) == (dataset, run.data_dir, run.image_size)
 
 
 def test_a_run_is_judged_on_its_own_data(tmp_path):

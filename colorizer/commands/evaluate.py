@@ -119,12 +119,11 @@ def _judged_on(trained_on):
         raise ColorizerError(f"the models were trained on {' and '.join(its.data_dir for its in same)}: name a --data_dir")
     if FLAGS.split != "test" and len({its.validation_examples for its in same}) > 1:
         raise ColorizerError(f"--split={FLAGS.split}: the models' own differ (validation_examples); judge them one by one")
-    settings = (
-        {field: getattr(same[0], field) for field in ("data_dir", "validation_examples", "image_size", "smallest_crop")} if same else {}
-    )
-    if FLAGS.data_dir is not None:
-        settings["data_dir"] = FLAGS.data_dir
-    return config.resolve("paper", named, "gan", settings)
+    own_data_dir = same[0].data_dir if same else ""
+    judged_on = config.resolve("paper", named, "gan", {"data_dir": own_data_dir if FLAGS.data_dir is None else FLAGS.data_dir})
+    if not same:
+        return judged_on
+    return dataclasses.replace(judged_on, **{key: getattr(same[0], key) for key in ("validation_examples", "image_size", "smallest_crop")})
 
 
 def _overlap(one, other):
