@@ -28,7 +28,7 @@ def progress_of(run):
 
 def title_of(run):
     config = json.loads((run / "config.json").read_text())["config"]
-    return f"{config['recipe']}, {config['model']}"
+    return f"{config['recipe']}, {config['model']}, {config['precision']}: {run.name}"
 
 
 def main():

@@ -140,7 +140,7 @@ def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0, synchroniz
 RESIDUAL_STRIDE = 8
 
 
-def build_residual(bins=128, widths=(48, 96, 192), blocks=(1, 2, 2), stochastic_depth=0.0, seed=0, synchronized=False):
+def build_residual(bins=128, widths=(48, 96, 192), blocks=(1, 2, 2), seed=0, synchronized=False):
     """Scaled lightness [B, H, W, 1] -> [scaled ab [B, H, W, 2], logits of `bins` colours [B, H/2, W/2, bins]].
 
     A residual U-Net (He et al. 2016; Ronneberger et al. 2015) for small pictures that does next to nothing at full size: a stem
@@ -157,8 +157,6 @@ def build_residual(bins=128, widths=(48, 96, 192), blocks=(1, 2, 2), stochastic_
         came = x if strides == 1 else convolution(x, width, 1, f"{name}_shortcut", strides)
         x = layers.ReLU(name=f"{name}_relu1")(convolution(x, width, 3, f"{name}_first", strides))
         x = convolution(x, width, 3, f"{name}_second")
-        if stochastic_depth:
-            x = layers.Dropout(stochastic_depth, noise_shape=(None, 1, 1, 1), seed=next(seeds), name=f"{name}_skipped")(x)
         return layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([came, x]))
 
     lightness = Input((None, None, 1), name="lightness")
@@ -250,9 +248,6 @@ def build_answering(network):
 
 def _build_answering(network):
     copy = in_dtype(network)
-    for layer in copy.layers:  # nothing is skipped at random while batch norms take their statistics
-        if isinstance(layer, layers.Dropout):
-            layer.rate = 0.0
     ab, logits = copy.outputs
     softmax = layers.Softmax(name="shares")(layers.DepthwiseConv2D(1, depthwise_initializer="ones", name="sharpen")(logits))
     palette = layers.Conv2D(2, 1, use_bias=False, name="palette")(softmax)

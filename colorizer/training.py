@@ -241,9 +241,7 @@ def build_model(config, synchronized=False, steps=1):
 
 def _build_dial(config, steps, synchronized):
     if config.model == "residual":
-        network = networks.build_residual(
-            config.bins, stochastic_depth=config.stochastic_depth, seed=config.seed, synchronized=synchronized
-        )
+        network = networks.build_residual(config.bins, seed=config.seed, synchronized=synchronized)
         model = DialColorizer(network)
         model.compile(
             [(_dial_optimizer(config, 1.0, steps), network.trainable_variables)], config.bins_weight, jit_compile=config.jit_compile
