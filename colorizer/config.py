@@ -27,7 +27,7 @@ class Config:
     validation_examples: int = 5000  # cifar10: taken from the end of the 50,000 training images
     skip_grey: bool = True  # leave grey images out of training, as the authors' code does
     shift: int = 0  # cifar10: random shifts by up to that many pixels, the edges mirrored
-    warp: float = 0.0  # cifar10: random zoom by up to exp(warp), rotation by as many radians, a quarter of it of stretching
+    warp: float = 0.0  # cifar10: random zoom by up to exp(warp), rotation by up to warp radians, a quarter as much stretching
     lightness_jitter: float = 0.0  # deviation of log gamma, of the lightness that the network sees in training
     flip: bool = True  # random horizontal flips, as the authors' code does
     smallest_crop: float = 0.5  # folder, sample: a training crop's side, at least this share of the short side
@@ -106,7 +106,7 @@ def photo(dataset, model):
 
 
 def small(dataset, model):
-    """CIFAR-10 in an evening on two CPU cores, from scratch, with the same dial; what each part is worth: MODEL_CARD.md."""
+    """CIFAR-10 in an hour on two CPU cores, from scratch, with the same dial; what each part is worth: MODEL_CARD.md."""
     return Config(
         dataset=dataset, model=model, recipe="small", image_size=32, batch_size=128, epochs=14, lightness_jitter=0.15, vividness=0.3,
         optimizer="muon", learning_rate=5e-3, beta1=0.9, weight_decay=0.1, averaging=0.998, schedule="cosine",

@@ -90,7 +90,7 @@ def training_batches(config, data, epoch, steps, skip=0):
     if not (config.aged or config.lightness_jitter or config.warp):
         return _lab_batches(examples, config.batch_size).prefetch(tf.data.AUTOTUNE)
 
-    def aged_pair(step, rgb):
+    def augmented_pair(step, rgb):
         key = tf.random.experimental.stateless_fold_in(tf.constant([config.seed, epoch], tf.int64), tf.cast(step, tf.int64) + AGING)
         if config.warp:
             rgb = _warped(rgb, key, config.warp)
@@ -101,7 +101,7 @@ def training_batches(config, data, epoch, steps, skip=0):
         return color.scale(lightness), _scaled_pair(rgb)[1]
 
     batches = examples.batch(config.batch_size).enumerate(skip)
-    return batches.map(aged_pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return batches.map(augmented_pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(split, batch_size):
@@ -312,8 +312,8 @@ def _shifted(rgb, key, most):
 
 
 def _warped(rgb, key, most):
-    """uint8 pictures [B, H, W, 3], each enlarged or reduced by up to exp(most), stretched by half and turned by as much (radians)
-    about its centre, the edges mirrored."""
+    """uint8 pictures [B, H, W, 3], each zoomed by up to exp(most), stretched along one side and squeezed along the other by up to
+    exp(most / 4), turned by up to `most` radians, about its centre; the edges mirrored."""
     count, height, width = tf.unstack(tf.shape(rgb)[:3])
     drawn = most * tf.random.stateless_uniform([3, count], tf.random.experimental.stateless_fold_in(key, 9), -1.0, 1.0)
     size, stretch, angle = tf.exp(drawn[0]), tf.exp(drawn[1] / 4), drawn[2]
