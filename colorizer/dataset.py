@@ -323,10 +323,7 @@ def _warped(rgb, key, most):
     x, y = (tf.cast(length - 1, tf.float32) / 2 for length in (width, height))
     zero = tf.zeros_like(a)
     transforms = tf.stack([a, b, x - a * x - b * y, c, d, y - c * x - d * y, zero, zero], axis=1)
-    warped = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(rgb, tf.float32), transforms=transforms, output_shape=[height, width], fill_value=0.0, interpolation="BILINEAR",
-        fill_mode="REFLECT",
-    )  # fmt: skip
+    warped = keras.ops.image.affine_transform(tf.cast(rgb, tf.float32), transforms, fill_mode="reflect", data_format="channels_last")
     return tf.cast(tf.round(warped), tf.uint8)
 
 
