@@ -26,9 +26,9 @@ class Config:
     eval_examples: int = 0  # use the first N of the validation and of the test part; 0: all
     validation_examples: int = 5000  # cifar10: taken from the end of the 50,000 training images
     skip_grey: bool = True  # leave grey images out of training, as the authors' code does
-    shift: int = 0  # cifar10: random shifts by up to that many pixels, the edges mirrored
-    warp: float = 0.0  # cifar10: random zoom by up to exp(warp), rotation by up to warp radians, a quarter as much stretching
-    lightness_jitter: float = 0.0  # deviation of log gamma, of the lightness that the network sees in training
+    shift: int = 0  # cifar10: random shifts by up to that many pixels (He et al. 2016), the edges mirrored
+    warp: float = 0.0  # cifar10: zoom by up to exp(warp), rotation by up to warp radians, a quarter as much stretch (Simard et al. 2003)
+    lightness_jitter: float = 0.0  # deviation of log gamma, of the lightness seen in training (Howard 2013)
     flip: bool = True  # random horizontal flips, as the authors' code does
     smallest_crop: float = 0.5  # folder, sample: a training crop's side, at least this share of the short side
     repeats: str = ""  # folder: "faces=3,places=1": how often an epoch has the training pictures in a folder of that name
@@ -106,9 +106,12 @@ def photo(dataset, model):
 
 
 def small(dataset, model):
-    """CIFAR-10 in an hour on two CPU cores, from scratch, with the same dial; what each part is worth: MODEL_CARD.md."""
+    """CIFAR-10 on two CPU cores, from scratch, with the same dial: `python train.py --recipe=small --dataset=cifar10`.
+
+    37 minutes in bfloat16; what each part is worth: MODEL_CARD.md.
+    """
     return Config(
-        dataset=dataset, model=model, recipe="small", image_size=32, batch_size=128, epochs=14, lightness_jitter=0.15, vividness=0.3,
+        dataset=dataset, model=model, recipe="small", image_size=32, batch_size=128, epochs=14, lightness_jitter=0.15, vividness=0.5,
         optimizer="muon", learning_rate=5e-3, beta1=0.9, weight_decay=0.1, averaging=0.998, schedule="cosine",
         **(dict(shift=3, warp=0.15) if dataset == "cifar10" else {}),
     )  # fmt: skip
