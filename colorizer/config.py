@@ -97,11 +97,14 @@ def paper(dataset, model):
 
 
 def photo(dataset, model):
-    """Photographs on two CPU cores, from ImageNet features: two answers, and the dial between them. Its sources are in networks.py
-    and dial.py; MODEL_CARD.md has what each part is worth."""
+    """Photographs on two CPU cores, from ImageNet features: two answers, and the dial between them. Sources: networks.py, dial.py.
+
+    `python train.py --recipe=photo --dataset=folder --data_dir=mix --set repeats=photos256=5,scenes150=3,scenes256=4`; what came of
+    it, and of a second leg with more photographs: MODEL_CARD.md.
+    """
     return Config(
         dataset=dataset, model=model, recipe="photo", image_size=128, batch_size=32, epochs=24, steps_per_epoch=500, smallest_crop=0.6,
-        aged=0.3, render_size=192, vividness=0.3, learning_rate=1e-3, beta1=0.9, weight_decay=0.02, averaging=0.998, schedule="cosine",
+        aged=0.3, render_size=192, vividness=0.4, learning_rate=1e-3, beta1=0.9, weight_decay=0.02, averaging=0.998, schedule="cosine",
     )  # fmt: skip
 
 

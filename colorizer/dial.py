@@ -99,11 +99,12 @@ class DialColorizer(keras.Model):
         self.palette_ab.assign(palette)
         self.log_prior.assign(np.log(_shares(np.concatenate([lab[..., 1:].reshape(-1, 2) for lab in labs]), palette)))
 
-    def refresh(self, labs, training_labs=()):
+    def refresh(self, labs, training_lightness=()):
         """Puts the averaged weights into the generator, with temperature and prior fitted to validation pictures [N, H, W, 3].
 
-        training_labs: batches [B, H, W, 3], to take the batch norms' statistics from: those of the training are of other weights than
-        the averages, and cost a tenth of a unit of MAE while the rate is high (as Izmailov et al. 2018 do). Without any they stay.
+        training_lightness: batches of scaled lightness [B, H, W, 1], to take the batch norms' statistics from: those of the training are of
+        other weights than the averages, and cost a tenth of a unit of MAE while the rate is high (as Izmailov et al. 2018 do). Best are
+        batches as in training, aged ones too (MODEL_CARD.md). Without any they stay.
         """
         now = [np.array(variable) for variable in self.network.trainable_variables]
         for optimizer, share in self.shares():
@@ -112,7 +113,7 @@ class DialColorizer(keras.Model):
             self.generator.get_layer(layer.name).set_weights(layer.get_weights())
         for variable, value in zip(self.network.trainable_variables, now):
             variable.assign(value)
-        self._settle(training_labs)
+        self._settle(training_lightness)
         temperature, beta, gain = self._fitted(labs)
         log_prior = np.array(self.log_prior)
         for name, weights in {
@@ -123,14 +124,14 @@ class DialColorizer(keras.Model):
             self.generator.get_layer(name).set_weights(weights)
         return {"temperature": temperature, "beta": beta, "gain": gain}
 
-    def _settle(self, labs):
+    def _settle(self, lightness_batches):
         """Gives the generator's batch norms the mean of their statistics over the batches."""
         norms = [layer for layer in self.generator.layers if isinstance(layer, keras.layers.BatchNormalization)]
         momenta = [norm.momentum for norm in norms]
-        for number, lab in enumerate(labs):
+        for number, scaled_lightness in enumerate(lightness_batches):
             for norm in norms:
                 norm.momentum = number / (number + 1)
-            self.generator(color.scale(lab)[..., :1], training=True)
+            self.generator(scaled_lightness, training=True)
         for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum
 

@@ -347,7 +347,7 @@ def train_epoch(run):
     judged = data.validation or data.train
     if isinstance(run.model, DialColorizer):
         fitted_on = np.concatenate(list(_labs(judged, config.batch_size, GAIN_PIXELS)))
-        logs |= run.model.refresh(fitted_on, _labs(data.train, config.batch_size, STATISTICS_PIXELS))
+        logs |= run.model.refresh(fitted_on, _lightness_seen(config, data))
     if data.validation is not None:
         logs |= _validation(run)
     logs["learning_rate"] = _rate(optimizers_of(run.model)[-1])
@@ -403,6 +403,13 @@ def _labs(split, batch_size, most_pixels):
         pixels += math.prod(scaled_lab.shape[:3])
         if pixels >= most_pixels:
             return
+
+
+def _lightness_seen(config, data):
+    """Batches of scaled lightness [B, H, W, 1] as the network sees them in training: always the same ones, STATISTICS_PIXELS at least."""
+    steps = math.ceil(STATISTICS_PIXELS / (config.batch_size * config.image_size**2))
+    for scaled_lightness, _ in dataset.training_batches(config, data, 0, steps):
+        yield scaled_lightness
 
 
 def _traits(config):

@@ -1,4 +1,4 @@
-"""Draws docs/failures.jpg: photographs that the weights `photo` get wrong, each the truth, then coloured at vividness 0, 0.3, 1.
+"""Draws docs/failures.jpg: photographs that the weights `photo` get wrong, each the truth, then coloured at vividness 0, 0.4, 1.
 
     python docs/failures.py
 
@@ -21,7 +21,7 @@ def main():
     colorizer = inference.load("photo")
     rows = []
     for rgb in (data.astronaut()[:400, :400], data.coffee()[:, 100:500], data.chelsea()[:, 75:375]):
-        pictures = [rgb, *(inference.colorized_rgb(colorizer, [rgb], vividness)[0] for vividness in (0, 0.3, 1))]
+        pictures = [rgb, *(inference.colorized_rgb(colorizer, [rgb], vividness)[0] for vividness in (0, 0.4, 1))]
         rows.append(np.concatenate([np.asarray(Image.fromarray(picture).resize((HEIGHT, HEIGHT))) for picture in pictures], axis=1))
     Image.fromarray(np.concatenate(rows)).save(pathlib.Path(__file__).with_name("failures.jpg"), quality=88, subsampling=0)
 

@@ -3,7 +3,7 @@
     python release/publish.py --run=runs/folder-lite0 --name=photo --vividness=0.3
 
 From the newest checkpoint. Temperature, prior and gain are fitted anew, on the run's validation pictures at the render size,
-with the statistics of batch norms from training pictures.
+with the statistics of batch norms from pictures as in training.
 """
 
 import dataclasses
@@ -33,10 +33,10 @@ def main(_):
     model = training.build_model(settings)
     if not training.restore_newest(run, model).epoch:
         raise SystemExit(f"{run}: no epoch has ended")
-    at_render_size = dataclasses.replace(settings, image_size=settings.render_size or settings.image_size, eval_examples=FLAGS.pictures)
-    data = dataset.load(at_render_size)
-    labs = np.concatenate(list(training._labs(data.validation, 16, 2**40)))
-    print(model.refresh(labs, training._labs(data.train, settings.batch_size, training.STATISTICS_PIXELS)))
+    size = settings.render_size or settings.image_size
+    judged = dataclasses.replace(settings, image_size=size, eval_examples=FLAGS.pictures, train_examples=1, repeats="", leave_out="")
+    labs = np.concatenate(list(training._labs(dataset.load(judged).validation, 16, 2**40)))
+    print(model.refresh(labs, training._lightness_seen(settings, dataset.load(settings))))
     traits = training._traits(settings)
     if FLAGS.vividness is not None:
         traits = dataclasses.replace(traits, vividness=FLAGS.vividness)

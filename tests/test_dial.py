@@ -88,7 +88,7 @@ def test_batch_norms_get_the_statistics_that_the_averaged_weights_make(labs):
     model.compile([(optimizer, model.network.trainable_variables)])
     model.fit(batches(labs, 5), verbose=0, shuffle=False)
     parts = [labs[:12], labs[12:]]
-    model.refresh(labs, parts)
+    model.refresh(labs, [color.scale(part)[..., :1].astype("float32") for part in parts])
     came = [np.array(model.generator.get_layer("stem")(color.scale(part)[..., :1].astype("float32"))) for part in parts]
     norm = model.generator.get_layer("norm")
     np.testing.assert_allclose(norm.moving_mean, np.mean([x.mean(axis=(0, 1, 2)) for x in came], axis=0), atol=1e-5)
