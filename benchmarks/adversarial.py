@@ -9,12 +9,11 @@ what the paper's patch discriminator and its L1 (Eq. 5, 7, 8) ask for: first reg
 """
 
 import argparse
+import dataclasses
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import dataclasses
 
 import keras
 from keras import layers

@@ -43,6 +43,8 @@ def main(sources, output):
                 _link(path, output / "kinds" / _kind(as_named, prefix) / as_named)
                 if prefix == "fair":
                     _link(path, output / "groups" / group / as_named)
+    if not jobs:
+        raise SystemExit(f"{sources}: no pictures in folders photos256, scenes150, scenes256, places128, rooms256, extra")
     with ProcessPoolExecutor() as pool:
         for number, _ in enumerate(pool.map(_shrunk, *zip(*jobs), chunksize=100), 1):
             if number % 10_000 == 0 or number == len(jobs):

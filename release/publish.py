@@ -1,6 +1,6 @@
 """Make the weights that ship from a run of two answers: release/NAME.keras, colorizer/weights/NAME.tflite, and their checksums.
 
-    python release/publish.py --run=runs/folder-lite0 --name=photo --vividness=0.3
+    python release/publish.py --run=runs/folder-lite0 --name=photo --vividness=0.4
 
 From the newest checkpoint. Temperature, prior and gain are fitted anew, on the run's validation pictures at the render size,
 with the statistics of batch norms from pictures as in training.

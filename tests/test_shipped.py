@@ -44,6 +44,13 @@ def test_without_a_model_a_photograph_comes_back_in_plausible_colours(tmp_path):
     assert metrics.colorfulness(np.stack([coloured[0]]))[0] > 15
 
 
+@pytest.mark.xfail(strict=True, reason="these weights leave the coffee in the cup grey (MODEL_CARD.md)")
+def test_coffee_is_warm(photo):
+    (coloured,) = inference.colorized_rgb(photo, [PICTURES[1]])
+    coffee = color.lab_from_rgb(coloured)[150:230, 260:340].mean(axis=(0, 1))
+    assert coffee[1] > 0 and coffee[2] > 4
+
+
 def test_colours_are_nearer_to_the_truth_than_grey_is(photo):
     gained = []
     for rgb in PICTURES:
