@@ -61,7 +61,7 @@ def main():
     gan.fit(batches.map(lambda lightness, lab: (lightness, keras.ops.average_pool(lab, stride, stride))), verbose=2 - sys.stdout.isatty())
 
     accurate = layers.Conv2D(3, 1, use_bias=False, name="accurate", trainable=False)  # L* and R of [L*, R, B]
-    answers = layers.Concatenate(name="answers")([accurate(trained.output), networks._enlarged(vivid, stride, "_vivid")])
+    answers = layers.Concatenate(name="answers")([accurate(trained.output), networks.enlarged(vivid, stride, "_vivid")])
     accurate.set_weights([keras.ops.convert_to_numpy(keras.ops.eye(5, 3))[None, None]])
     inference.save(arguments.output, keras.Model(trained.input, answers), dataclasses.replace(traits, vividness=0.0))
 

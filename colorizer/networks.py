@@ -254,13 +254,13 @@ def _build_answering(network):
     palette = layers.DepthwiseConv2D(1, use_bias=False, depthwise_initializer="ones", name="gain")(palette)
     strides = strides_of(network)
     if strides[0] == strides[1]:
-        answers = _enlarged(layers.Concatenate(name="answers")([ab, palette]), strides[0], "")
+        answers = enlarged(layers.Concatenate(name="answers")([ab, palette]), strides[0], "")
         return Model(copy.input, layers.Concatenate(name="scaled_answers")([copy.input, answers]), name="colorizer")
-    answers = [_enlarged(ab, strides[0], "_ab"), _enlarged(palette, strides[1], "_palette")]
+    answers = [enlarged(ab, strides[0], "_ab"), enlarged(palette, strides[1], "_palette")]
     return Model(copy.input, layers.Concatenate(name="scaled_answers")([copy.input, *answers]), name="colorizer")
 
 
-def _enlarged(x, stride, name):
+def enlarged(x, stride, name):
     """Smoothly: nearest, and box filters, as no resizing of Keras takes unknown sizes."""
     if stride == 1:
         return x

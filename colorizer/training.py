@@ -95,7 +95,7 @@ def _train(config, workdir, strategy, data, steps, command):
         model = build_model(config, strategy.num_replicas_in_sync > 1, steps * config.epochs)
     progress = restore_newest(workdir, model)
     if isinstance(model, DialColorizer) and not (progress.epoch or progress.step):
-        _begin(model, config, _labs(data.train, config.batch_size, PALETTE_PIXELS))
+        _begin(model, config, lab_batches(data.train, config.batch_size, PALETTE_PIXELS))
     known_grey = data.grey_left_out()
     print(_introduction(config, data, steps, model, strategy))
     write_history(workdir, progress)
@@ -346,8 +346,8 @@ def train_epoch(run):
     logs = {name: float(value) for name, value in run.model.get_metrics_result().items()}
     judged = data.validation or data.train
     if isinstance(run.model, DialColorizer):
-        fitted_on = np.concatenate(list(_labs(judged, config.batch_size, GAIN_PIXELS)))
-        logs |= run.model.refresh(fitted_on, _lightness_seen(config, data))
+        fitted_on = np.concatenate(list(lab_batches(judged, config.batch_size, GAIN_PIXELS)))
+        logs |= run.model.refresh(fitted_on, lightness_seen(config, data))
     if data.validation is not None:
         logs |= _validation(run)
     logs["learning_rate"] = _rate(optimizers_of(run.model)[-1])
@@ -355,7 +355,7 @@ def train_epoch(run):
     watched = logs["val_l1" if data.validation else "l1"]
     if not math.isfinite(watched):
         raise _not_finite(workdir, progress, "the validation L1 after it is")
-    traits = _traits(config)
+    traits = traits_of(config)
     if not traits.keeps_lightness:
         traits = dataclasses.replace(traits, gain=_gain(inference.of_network(run.predict, traits), judged, config.batch_size))
     generator = generator_of(run.model)
@@ -391,11 +391,11 @@ def _validation(run):
 
 def _gain(colorizer, split, batch_size):
     """The vividness gain, fitted on the first pictures of a part of the data."""
-    labs = list(_labs(split, batch_size, GAIN_PIXELS))
+    labs = list(lab_batches(split, batch_size, GAIN_PIXELS))
     return inference.fit_gain(np.concatenate(labs), np.concatenate([colorizer(lab[..., :1], vividness=0) for lab in labs]))
 
 
-def _labs(split, batch_size, most_pixels):
+def lab_batches(split, batch_size, most_pixels):
     """Batches of Lab [B, H, W, 3] from the beginning of a part of the data, until there are `most_pixels`."""
     pixels = 0
     for _, scaled_lab in dataset.evaluation_batches(split, batch_size):
@@ -405,14 +405,14 @@ def _labs(split, batch_size, most_pixels):
             return
 
 
-def _lightness_seen(config, data):
+def lightness_seen(config, data):
     """Batches of scaled lightness [B, H, W, 1] as the network sees them in training: always the same ones, STATISTICS_PIXELS at least."""
     steps = math.ceil(STATISTICS_PIXELS / (config.batch_size * config.image_size**2))
     for scaled_lightness, _ in dataset.training_batches(config, data, 0, steps):
         yield scaled_lightness
 
 
-def _traits(config):
+def traits_of(config):
     """What is known of the network before it is trained."""
     if config.model in configuration.TWO_ANSWERS:
         stride = networks.LITE0_STRIDE if config.model == "lite0" else networks.RESIDUAL_STRIDE

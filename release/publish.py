@@ -11,12 +11,13 @@ import hashlib
 import pathlib
 import sys
 
+import keras
 import numpy as np
 from absl import app, flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from colorizer import config, dataset, images, inference, ondevice, training
+from colorizer import config, dataset, images, inference, networks, ondevice, training
 
 flags.DEFINE_string("run", None, "The run's folder.", required=True)
 flags.DEFINE_string("name", None, "The model's name.", required=True)
@@ -35,15 +36,15 @@ def main(_):
         raise SystemExit(f"{run}: no epoch has ended")
     size = settings.render_size or settings.image_size
     judged = dataclasses.replace(settings, image_size=size, eval_examples=FLAGS.pictures, train_examples=1, repeats="", leave_out="")
-    labs = np.concatenate(list(training._labs(dataset.load(judged).validation, 16, 2**40)))
-    print(model.refresh(labs, training._lightness_seen(settings, dataset.load(settings))))
-    traits = training._traits(settings)
+    labs = np.concatenate(list(training.lab_batches(dataset.load(judged).validation, 16, 2**40)))
+    print(model.refresh(labs, training.lightness_seen(settings, dataset.load(settings))))
+    traits = training.traits_of(settings)
     if FLAGS.vividness is not None:
         traits = dataclasses.replace(traits, vividness=FLAGS.vividness)
     release = inference.RELEASE / f"{FLAGS.name}.keras"
     inference.save(release, model.generator, traits, dtype="float16")
     # from the float16 weights, so that both files are the same model
-    network = training.networks.in_dtype(training.keras.models.load_model(release, compile=False))
+    network = networks.in_dtype(keras.models.load_model(release, compile=False))
     shipped = inference.WEIGHTS / f"{FLAGS.name}.tflite"
     with images.replacing(shipped) as aside:
         aside.write_bytes(ondevice.convert(network, traits, "float16"))
