@@ -111,7 +111,7 @@ def photo(dataset, model):
 def small(dataset, model):
     """CIFAR-10 on two CPU cores, from scratch, with the same dial: `python train.py --recipe=small --dataset=cifar10`.
 
-    37 minutes in bfloat16; what each part is worth: MODEL_CARD.md.
+    37 minutes in bfloat16; what each part is worth: docs/experiments.md.
     """
     return Config(
         dataset=dataset, model=model, recipe="small", image_size=32, batch_size=128, epochs=14, lightness_jitter=0.15, vividness=0.5,

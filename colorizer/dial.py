@@ -16,7 +16,7 @@ from colorizer import color, losses, metrics, networks
 
 HISTOGRAM_CELL = 2.0  # a*b* units, of the histogram that bins are made from
 BIN_SHARE = 0.4  # bins are spread as the colours' frequency to this power: finer where colours are common, but not by as much
-# what refresh() chooses from; softer than 0.4, or with the prior further off, colours are vivid and wrong (MODEL_CARD.md)
+# what refresh() chooses from; softer than 0.4, or with the prior further off, colours are vivid and wrong (docs/experiments.md)
 TEMPERATURES = (0.15, 0.25, 0.4)
 BETAS = (0.0, 0.3, 0.6)
 GAINS = (0.5, 5.0)
@@ -104,7 +104,7 @@ class DialColorizer(keras.Model):
 
         training_lightness: batches of scaled lightness [B, H, W, 1], to take the batch norms' statistics from: those of the training are of
         other weights than the averages, and cost a tenth of a unit of MAE while the rate is high (as Izmailov et al. 2018 do). Best are
-        batches as in training, aged ones too (MODEL_CARD.md). Without any they stay.
+        batches as in training, aged ones too (docs/experiments.md). Without any they stay.
         """
         now = [np.array(variable) for variable in self.network.trainable_variables]
         for optimizer, share in self.shares():
