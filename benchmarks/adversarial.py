@@ -58,7 +58,13 @@ def main():
     adam = [keras.optimizers.Adam(arguments.learning_rate, beta_1=0.5) for _ in range(2)]
     gan.compile(*adam, l1_weight=arguments.l1_weight)
     batches = dataset.training_batches(settings, dataset.load(settings), 0, arguments.steps)
-    gan.fit(batches.map(lambda lightness, lab: (lightness, keras.ops.average_pool(lab, stride, stride))), verbose=2 - sys.stdout.isatty())
+
+    def as_judged(scaled_lightness, scaled_lab):
+        """The truth's colours at the head's size, with the lightness that was seen: aged or not, it must not tell truth from answer."""
+        lab = keras.ops.concatenate([scaled_lightness, scaled_lab[..., 1:]], axis=-1)
+        return scaled_lightness, keras.ops.average_pool(lab, stride, stride)
+
+    gan.fit(batches.map(as_judged), verbose=2 - sys.stdout.isatty())
 
     accurate = layers.Conv2D(3, 1, use_bias=False, name="accurate", trainable=False)  # L* and R of [L*, R, B]
     answers = layers.Concatenate(name="answers")([accurate(trained.output), networks.enlarged(vivid, stride, "_vivid")])

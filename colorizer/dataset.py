@@ -158,14 +158,15 @@ class Pictures:
     training: typing.Callable | None
 
 
-def pictures(config, split="test", limit=0, seen_in_training=False):
+def pictures(config, split="test", limit=0, trained_in=()):
     """The Pictures of a part of the Config's data set; `limit`: its first ones. Grey ones are judged as well.
 
-    Where there is no test part: validation of data that a model was trained on (`seen_in_training`), or that have such a part;
-    of any other folder everything. Raises ColorizerError where there are none.
+    trained_in: the folders that the models to judge were trained on. Where there is no test part: validation of such a folder, or of
+    one that has this part; what was not trained on of a folder below or around one ("held-out"); of any other folder everything.
+    Raises ColorizerError where there are none.
     """
     if config.dataset == "folder":
-        return _folder_pictures(config, split, limit, seen_in_training)
+        return _folder_pictures(config, split, limit, trained_in)
     return {"sample": _sample_pictures, "cifar10": _cifar10_pictures, "places365": _places365_pictures}[config.dataset](
         config, split, limit
     )
@@ -228,17 +229,29 @@ def _places365_pictures(config, split, limit):
     return Pictures(split, count, read, training)
 
 
-def _folder_pictures(config, split, limit, seen_in_training):
+def _folder_pictures(config, split, limit, trained_in):
     top = pathlib.Path(config.data_dir).expanduser()
     parts = _parts_of_folder(top)
     own = {name for name in PARTS_OF_FOLDER if (top / name).is_dir()}
-    if split == "test" and not parts["test"]:
+    place, folders = top.resolve(), {pathlib.Path(folder).expanduser().resolve() for folder in trained_in}
+    seen_in_training = place in folders
+    overlapping = {folder for folder in folders - {place} if folder in place.parents or place in folder.parents}
+    if overlapping:
+        if split != "test":
+            raise ColorizerError(f"{top}: a model was trained on {overlapping.pop()}; --split={split} is a part of that folder")
+        split = "held-out"
+    elif split == "test" and not parts["test"]:
         split = "validation" if seen_in_training or own & {"val", "validation"} else "all"
-    if split != "test" and split != "all" and not seen_in_training and not own & {"train", "val", "validation"}:
+    if split in ("train", "validation") and not seen_in_training and not own & {"train", "val", "validation"}:
         raise ColorizerError(f"{top}: it has no {split} part; without --split all of it is judged")
-    files = _shuffled_by_name(images.find(top)) if split == "all" else parts[split]
+    files = parts[split] if split in parts else _shuffled_by_name(images.find(top))
     if not files:
         raise _no_pictures(top, "" if split == "all" else f"{split} ")
+    if overlapping:
+        trained = {path.resolve() for folder in overlapping | folders & {place} for path in _parts_of_folder(folder)["train"]}
+        files = [path for path in files if path.resolve() not in trained]
+        if not files:
+            raise ColorizerError(f"{top}: all of its pictures were trained on; name others with --data_dir")
     files = files[: limit or None]
     below = {path: path.relative_to(top) for path in files}
     # a folder for each class, as is the habit, or no classes; the part's own folder is none

@@ -677,7 +677,7 @@ def finish(config, workdir, command):
     path = workdir / "report.json"
     if path.exists():
         return json.loads(path.read_text())
-    pictures = dataset.pictures(config, "test", config.eval_examples, seen_in_training=True)
+    pictures = dataset.pictures(config, "test", config.eval_examples, trained_in=[config.data_dir])
     predictors = [
         *evaluation.trivial(metrics.median_ab(pictures.training())),
         evaluation.of_model(config.model, inference.load(workdir / "best.keras")),

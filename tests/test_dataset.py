@@ -414,11 +414,30 @@ def test_a_folders_pictures_are_whole_and_unreadable_ones_left_out(folder_of, ca
 def test_a_folder_that_was_trained_on_is_judged_on_what_was_not(folder_of):
     photos = folder_of({f"{i}.png": (8, 8) for i in range(40)})
     its = configured("folder", photos)
-    judged = dataset.pictures(its, seen_in_training=True)
+    judged = dataset.pictures(its, trained_in=[photos])
     names = {example.name for example in judged.read()}
-    train = {example.name for example in dataset.pictures(its, "train", seen_in_training=True).read()}
+    train = {example.name for example in dataset.pictures(its, "train", trained_in=[photos]).read()}
     assert judged.split == "validation" and 0 < len(names) < 20 and not names & train and len(names | train) == 40
     assert len(list(judged.training())) == len(train)
+
+
+def test_a_folder_below_or_around_a_trained_one_is_judged_on_what_was_not_trained_on(folder_of):
+    """All of val/, test/ and kinds/ of a folder that has parts, nothing of its train/; of the folder around it what lies beside it too."""
+    names = {f"mix/{part}/{i}.png": (8, 8) for part in ("train", "val", "test") for i in range(20)}
+    around = folder_of(names | {"other.png": (8, 8)})
+    (around / "mix" / "kinds").mkdir()
+    (around / "mix" / "kinds" / "one.png").symlink_to(around / "mix" / "val" / "3.png")
+
+    def judged(place, split="test"):
+        pictures = dataset.pictures(configured("folder", around / place), split, trained_in=[around / "mix"])
+        return pictures.split, len(list(pictures.read()))
+
+    assert judged("mix/val") == judged("mix/test") == ("held-out", 20) and judged("mix/kinds") == ("held-out", 1)
+    assert judged(".") == ("held-out", 42) and judged("mix") == ("test", 20)
+    with pytest.raises(ColorizerError, match="all of its pictures were trained on"):
+        judged("mix/train")
+    with pytest.raises(ColorizerError, match="a model was trained on"):
+        judged("mix/val", "validation")
 
 
 def test_folders_named_by_class_are_classes_and_parts_are_not(folder_of):
@@ -441,7 +460,7 @@ def test_a_part_that_a_folder_lacks_is_an_error(folder_of):
     assert dataset.pictures(configured("folder", test_alone)).split == "test"
     train_alone = folder_of({f"train/{i}.png": (8, 8) for i in range(20)}, "train_alone")
     assert dataset.pictures(configured("folder", train_alone)).split == "all"
-    assert dataset.pictures(configured("folder", train_alone), seen_in_training=True).split == "validation"
+    assert dataset.pictures(configured("folder", train_alone), trained_in=[train_alone]).split == "validation"
 
 
 def test_repeats_weigh_folders_and_name_what_is_not_there(folder_of):

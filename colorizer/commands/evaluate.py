@@ -11,7 +11,6 @@ network's own L*, what the paper measured.
 
 import dataclasses
 import os
-import pathlib
 import shlex
 import shutil
 import sys
@@ -33,7 +32,8 @@ flags.DEFINE_enum("dataset", None, config.DATASETS, "What to judge on. Unset: wh
 flags.DEFINE_string("data_dir", None, "folder: the pictures. cifar10, places365: the TFDS folder. Unset: the run's, or"
                     " ~/tensorflow_datasets.", **_HERE)  # fmt: skip
 flags.DEFINE_enum("split", "test", ("test", "validation", "train"), "Which part. test, where there is none: validation of what the run was"
-                  " trained on or where there is such a part, everything of another folder.", **_HERE)  # fmt: skip
+                  " trained on or where there is such a part, what was not trained on of a folder below or around it, everything of another"
+                  " folder.", **_HERE)  # fmt: skip
 flags.DEFINE_integer("limit", 0, "Judge the first N pictures. 0: all.", lower_bound=0, **_HERE)
 flags.DEFINE_integer(
     "batch_size", 256, "Pictures of one size that the network sees at once. Changes speed, no figure.", lower_bound=1, **_HERE
@@ -68,7 +68,8 @@ def _evaluate():
     with commands.without_native_notes():
         from colorizer import aging, classifier, dataset, realism, report
 
-    pictures = dataset.pictures(judged_on, FLAGS.split, FLAGS.limit, any(_overlap(judged_on, its) for its in trained_on))
+    trained_in = [its.data_dir for its in trained_on if its.dataset == "folder"]
+    pictures = dataset.pictures(judged_on, FLAGS.split, FLAGS.limit, trained_in)
     predictors = evaluation.trivial(metrics.median_ab(pictures.training()) if pictures.training else None)
     for name, path in zip(names, models):
         model = inference.load(path)
@@ -124,11 +125,3 @@ def _judged_on(trained_on):
     if not same:
         return judged_on
     return dataclasses.replace(judged_on, **{key: getattr(same[0], key) for key in ("validation_examples", "image_size", "smallest_crop")})
-
-
-def _overlap(one, other):
-    """Whether a model that was trained on one has seen pictures of the other."""
-    if one.dataset != other.dataset or one.dataset != "folder":
-        return one.dataset == other.dataset
-    place, others = (pathlib.Path(its.data_dir).resolve() for its in (one, other))
-    return place == others or place in others.parents or others in place.parents

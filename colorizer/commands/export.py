@@ -66,7 +66,9 @@ def _export():
         if "int8" in quantize and "tflite" in FLAGS.format:
             calibration = _first(_to_calibrate(judged_on), FLAGS.calibration_examples)
         if FLAGS.verify:
-            examples = _first(dataset.pictures(judged_on, "test", seen_in_training=FLAGS.data_dir is None), FLAGS.verify_examples)
+            examples = _first(
+                dataset.pictures(judged_on, "test", trained_in=[] if FLAGS.data_dir else [judged_on.data_dir]), FLAGS.verify_examples
+            )
         rows = export.write(
             network, traits, output, FLAGS.name, set(FLAGS.format), quantize, FLAGS.tflite_size, calibration,
             examples, shlex.join(["export.py", *sys.argv[1:]]), FLAGS.license,
@@ -82,7 +84,7 @@ def _to_calibrate(judged_on):
     from colorizer import dataset
 
     if FLAGS.data_dir is None:
-        return dataset.pictures(judged_on, "train", seen_in_training=True)
+        return dataset.pictures(judged_on, "train", trained_in=[judged_on.data_dir])
     try:
         return dataset.pictures(judged_on, "train")
     except ColorizerError:
