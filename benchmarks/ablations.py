@@ -4,9 +4,10 @@
     python benchmarks/ablations.py --output=runs/ablations adamw warp          these beside the recipe
     python benchmarks/ablations.py --recipe=photo --data_dir=mix --output=runs/ablations-photo scratch
 
-Each training is one of few steps (700 of small, 500 of photo), with the learning rate let down to its end. A run that --output has already
-is read, not done again. A difference is told from chance from twice the spread of the seeds on: the largest distance between two seeds of
-one row, over all rows. What regularizes (warp, decay) shows its worth in long trainings alone: the short ones do without.
+Each training is one of few steps (700 of small, 500 of photo), with the learning rate let down to its end. A run that --output has
+already is not done again, and refused if it was of other settings. A difference is told from chance from twice the spread of the seeds
+on: the largest distance between two seeds of one row, over all rows. What regularizes (warp, decay) shows its worth in long trainings
+alone: the short ones do without.
 """
 
 import argparse
@@ -67,17 +68,16 @@ def main():
 
 
 def figures_of(row, seed, arguments):
-    """{figure: its value on the validation images}; trains where there is no run yet."""
+    """{figure: its value on the validation images}; train.py goes on, is done at once, or refuses a run of other settings."""
     recipe, run = arguments.recipe, arguments.output / f"{row}-seed{seed}"
-    if not (run / "report.json").exists():
-        settings = {**SHORT[recipe], "steps_per_epoch": arguments.steps or STEPS[recipe], **ROWS[recipe][row][1]}
-        command = [
-            sys.executable, ROOT / "train.py", f"--recipe={recipe}", f"--dataset={DATASETS[recipe]}", f"--data_dir={arguments.data_dir}",
-            f"--workdir={run}", "--epochs=1", f"--seed={seed}",
-            *(f"--set={setting}" for setting in (*(f"{key}={value}" for key, value in settings.items()), *arguments.set)),
-        ]  # fmt: skip
-        print(f"{row}, seed {seed}", file=sys.stderr)
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    settings = {**SHORT[recipe], "steps_per_epoch": arguments.steps or STEPS[recipe], **ROWS[recipe][row][1]}
+    command = [
+        sys.executable, ROOT / "train.py", f"--recipe={recipe}", f"--dataset={DATASETS[recipe]}", f"--data_dir={arguments.data_dir}",
+        f"--workdir={run}", "--epochs=1", f"--seed={seed}",
+        *(f"--set={setting}" for setting in (*(f"{key}={value}" for key, value in settings.items()), *arguments.set)),
+    ]  # fmt: skip
+    print(f"{row}, seed {seed}", file=sys.stderr)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with open(run / "history.csv") as file:
         last = list(csv.DictReader(file))[-1]
     return {figure: float(last[f"val_{figure}"]) for figure in FIGURES}

@@ -59,8 +59,7 @@ def measure(recipe, part, precision, steps):
 
     from colorizer import config, training
 
-    overrides = {"precision": precision, **({"pretrained": False} if recipe == "photo" else {})}
-    settings = training.on_this_machine(config.resolve(recipe, "sample", None, overrides))
+    settings = training.on_this_machine(config.resolve(recipe, "sample", None, {"precision": precision}))
     model = training.build_model(settings, steps=1000)
     rng = np.random.default_rng(0)
     model.palette_ab.assign(rng.normal(0, 30, model.palette_ab.shape))

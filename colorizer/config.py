@@ -12,6 +12,7 @@ from colorizer import ColorizerError
 
 DATASETS = ("sample", "cifar10", "places365", "folder")
 MODELS = ("gan", "unet", "lite0", "residual")
+SHIPPED = ("photo", "cifar10")  # names of models whose weights come with the package
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,8 +130,10 @@ _ONLY_FOR = {
     **dict.fromkeys(("generator_cost", "l1_weight", "real_label"), ("gan",)),
     **dict.fromkeys(("bins", "bins_weight", "weight_decay", "averaging", "schedule", "render_size", "vividness", "init"), TWO_ANSWERS),
     "optimizer": TWO_ANSWERS,
-    **dict.fromkeys(("pretrained", "frozen_blocks", "encoder_rate", "attention_heads"), ("lite0",)),
-    **dict.fromkeys(("shift", "warp"), ("cifar10",)),
+    **dict.fromkeys(("pretrained", "attention_heads"), ("lite0",)),
+    **dict.fromkeys(("frozen_blocks", "encoder_rate"), ("lite0 with pretrained=true",)),
+    **dict.fromkeys(("plateau_factor", "plateau_patience", "plateau_threshold"), ("schedule=plateau",)),
+    **dict.fromkeys(("shift", "warp", "validation_examples"), ("cifar10",)), "skip_grey": ("cifar10", "places365", "folder"),
     **dict.fromkeys(("repeats", "leave_out"), ("folder",)), "smallest_crop": ("folder", "sample"),
 }  # fmt: skip
 
@@ -171,16 +174,22 @@ def resolve(recipe, dataset, model, overrides):
     config = dataclasses.replace(RECIPES[recipe](dataset, model), **overrides)
     if config.data_dir:  # a run must find its data from any folder
         config = dataclasses.replace(config, data_dir=os.path.abspath(os.path.expanduser(config.data_dir)))
-    if config.init:
-        config = dataclasses.replace(config, init=os.path.expanduser(config.init))
+    if config.init and config.init not in SHIPPED:
+        config = dataclasses.replace(config, init=os.path.abspath(os.path.expanduser(config.init)))
     for field in dataclasses.fields(config):
         _check(field.name, getattr(config, field.name))
     if config.image_size % 16:
         raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 16, the stride of the smallest U-Net")
     if config.model == "lite0" and config.image_size % 32:
         raise ColorizerError(f"image_size={config.image_size}: must be a multiple of 32, the stride of {config.model}")
+    facts = {
+        config.model,
+        config.dataset,
+        f"schedule={config.schedule}",
+        f"{config.model} with pretrained={str(config.pretrained).lower()}",
+    }
     for field in overrides.keys() & _ONLY_FOR.keys():
-        if not {config.model, config.dataset}.intersection(_ONLY_FOR[field]):
+        if not facts.intersection(_ONLY_FOR[field]):
             raise ColorizerError(f"{field}={overrides[field]}: does nothing here; it is for {' and '.join(_ONLY_FOR[field])}")
     if config.precision == "mixed_float16" and config.model in TWO_ANSWERS:
         raise ColorizerError(f"precision=mixed_float16: not for {config.model}; float32 or mixed_bfloat16")

@@ -60,12 +60,7 @@ class ColorizationGAN(keras.Model):
             g_loss = adversarial + self.l1_weight * losses.l1_cost(scaled_lab, predicted)
             scaled_g_loss = self._for_optimizer(g_loss, self.generator_optimizer)
         _apply(self.generator_optimizer, tape, scaled_g_loss, self.generator)
-        return self._report({"g_loss": g_loss, "d_loss": d_loss, "adversarial": adversarial}, scaled_lab, predicted)
-
-    def test_step(self, batch):
-        """The figures of the generator's answers, batch norm by its running statistics, no dropout."""
-        scaled_lightness, scaled_lab = batch
-        return self._report({}, scaled_lab, self.generator(scaled_lightness, training=False))
+        return self._report((g_loss, d_loss, adversarial), scaled_lab, predicted)
 
     def _update_discriminator(self, scaled_lightness, scaled_lab, predicted):
         with tf.GradientTape() as tape:
@@ -81,13 +76,11 @@ class ColorizationGAN(keras.Model):
         return optimizer.scale_loss(cost / self.distribute_strategy.num_replicas_in_sync)
 
     def _report(self, costs, scaled_lab, predicted):
-        for metric in self.cost_metrics:
-            if metric.name in costs:
-                metric.update_state(costs[metric.name])
+        for metric, cost in zip(self.cost_metrics, costs):
+            metric.update_state(cost)
         for metric in self.figures:
             metric.update_state(scaled_lab, predicted)
-        updated = [metric for metric in self.cost_metrics if metric.name in costs]
-        return {metric.name: metric.result() for metric in [*updated, *self.figures]}
+        return {metric.name: metric.result() for metric in self.metrics}
 
 
 def _apply(optimizer, tape, cost, network):

@@ -16,7 +16,6 @@ from colorizer import ColorizerError, __version__, color, config, images, metric
 
 TRAITS_FILE = "colorizer.json"  # in the zip archive that a .keras file is, or in one at the end of a .tflite file
 GAIN_RANGE = (0.2, 5.0)
-SHIPPED = ("photo", "cifar10")  # names of models whose weights come with the package
 WEIGHTS = pathlib.Path(__file__).parent / "weights"  # NAME.tflite, for use
 RELEASE = pathlib.Path(__file__).parent.parent / "release"  # NAME.keras, in a checkout: for exporting and training on
 _WEIGHTS_OF_SAVED_MODEL = "variables/variables.data-00000-of-00001"
@@ -188,7 +187,7 @@ def save(path, generator, traits, dtype="float32"):
 
 def trained_on(path):
     """The Config of a run, from its folder or a .keras file in it; None of anything else, which load() may know."""
-    if path in SHIPPED:
+    if path in config.SHIPPED:
         return None
     path = pathlib.Path(path)
     try:
@@ -201,7 +200,7 @@ def trained_on(path):
 
 
 def load(path):
-    """The Colorizer of a name in SHIPPED, a run folder (its best.keras), a .keras or .tflite file or a SavedModel.
+    """The Colorizer of a name in config.SHIPPED, a run folder (its best.keras), a .keras or .tflite file or a SavedModel.
 
     Files are told apart by what they contain; of a folder of SavedModels named 1, 2, ... the newest is meant; ./photo is a folder,
     photo the name. A .tflite file needs neither TensorFlow nor Keras. Raises ColorizerError where there is none.
@@ -290,7 +289,7 @@ def checksum(path):
 
 
 def _shipped(name, to_train):
-    """The file of a name in SHIPPED. Raises ColorizerError where it is absent, or not what was published."""
+    """The file of a name in config.SHIPPED. Raises ColorizerError where it is absent, or not what was published."""
     file = f"{name}.keras" if to_train else f"{name}.tflite"
     path = (RELEASE if to_train else WEIGHTS) / file
     try:
@@ -309,7 +308,7 @@ def _found(path, to_train=False):
 
     A zip archive has them, which a .keras file is and a .tflite file ends with, or a file in assets.extra.
     """
-    path = _shipped(path, to_train) if path in SHIPPED else pathlib.Path(path)
+    path = _shipped(path, to_train) if path in config.SHIPPED else pathlib.Path(path)
     if path.is_dir():
         versions = sorted((int(entry.name), entry) for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir())
         if versions and (versions[-1][1] / "saved_model.pb").is_file():

@@ -83,7 +83,7 @@ def train(config, workdir, command=""):
     data = dataset.load(config)
     steps = dataset.steps_per_epoch(config, data)
     check_run(workdir, config, data)
-    if config.init:
+    if config.init and not _checkpoints(workdir):
         inference.check(config.init, to_train=True)
     with locked(workdir):
         begin_run(workdir, config, data, command)
@@ -108,7 +108,7 @@ def _train(config, workdir, strategy, data, steps, command):
         if interrupt.is_set():
             raise Interrupted
     if (grey := data.grey_left_out()) > known_grey:  # met while training
-        print(f"grey images left out of training: {grey:,}")
+        print(f"grey images left out of training, each as often as it came: {grey:,}")
     return finish(config, workdir, command)
 
 
@@ -481,7 +481,7 @@ class _StepWatch(keras.callbacks.Callback):
 
 
 def _not_finite(workdir, progress, what):
-    newest = max((workdir / "checkpoints").glob("epoch-*.npz"), default=None, key=_order)
+    newest = next(reversed(_checkpoints(workdir)), None)
     return ColorizerError(
         f"step {progress.step} of epoch {progress.epoch + 1}: {what} not finite; "
         + (f"{newest} is the last good checkpoint; " if newest else "no checkpoint yet; ")
@@ -553,7 +553,7 @@ def check_run(workdir, config, data):
     A larger number of epochs is no difference, but to a schedule that depends on it.
     """
     path = workdir / "config.json"
-    if path.exists() and not any((workdir / "checkpoints").glob("epoch-*.npz")):
+    if path.exists() and not _checkpoints(workdir):
         return  # begun, and stopped before anything was learned
     if not path.exists():
         if workdir.exists() and (not workdir.is_dir() or any(not inside.name.startswith(".") for inside in workdir.iterdir())):
@@ -595,7 +595,7 @@ def save_checkpoint(workdir, model, progress):
         np.savez(file, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
         file.flush()
         os.fsync(file.fileno())
-    for old in sorted((workdir / "checkpoints").glob("epoch-*.npz"), key=_order)[:-KEPT_CHECKPOINTS]:
+    for old in _checkpoints(workdir)[:-KEPT_CHECKPOINTS]:
         old.unlink(missing_ok=True)
 
 
@@ -604,8 +604,8 @@ def restore_newest(workdir, model):
 
     Raises ColorizerError where there are checkpoints, but none that fits.
     """
-    checkpoints = sorted((workdir / "checkpoints").glob("epoch-*.npz"), key=_order, reverse=True)
-    for path in checkpoints:
+    checkpoints = _checkpoints(workdir)
+    for path in reversed(checkpoints):
         try:
             with open(path, "rb") as file, np.load(file) as saved:
                 values = [saved[name] for name in sorted(saved.files) if name != "progress"]
@@ -624,8 +624,9 @@ def restore_newest(workdir, model):
     return Progress()
 
 
-def _order(path):
-    return tuple(int(number) for number in re.findall(r"\d+", path.stem))
+def _checkpoints(workdir):
+    """Their paths, the newest last."""
+    return sorted((workdir / "checkpoints").glob("epoch-*.npz"), key=lambda path: [int(number) for number in re.findall(r"\d+", path.stem)])
 
 
 def _variables(model):

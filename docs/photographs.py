@@ -43,7 +43,7 @@ def keep(target, path):
     """Writes the columns of a per_image.csv that the table needs."""
     with open(path) as file:
         pictures = list(csv.DictReader(file))
-    columns = [column for column in pictures[0] if column == "class" or column.endswith((": ciede2000", ": colorfulness"))]
+    columns = [column for column in pictures[0] if column in ("name", "class") or column.endswith((": ciede2000", ": colorfulness"))]
     with open(target, "w", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
@@ -55,6 +55,8 @@ def main(*arguments):
     if arguments[0].startswith("--keep="):
         return keep(arguments[0].split("=", 1)[1], arguments[1])
     rows = [row for argument in arguments for row in lines(*argument.split("=", 1))]
+    if any(models != rows[0][0] for models, _ in rows):
+        raise SystemExit(f"not of the same models: {', '.join(arguments)}")
     print("| " + " | ".join(["pictures", "n", "grey", *rows[0][0]]) + " |")
     print("| --- " * (3 + len(rows[0][0])) + "|")
     for _, cells in rows:

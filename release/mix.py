@@ -19,7 +19,7 @@ import sys
 import zlib
 from concurrent.futures import ProcessPoolExecutor
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 SIDE = 200
 HELD_OUT = {"photos256": ("val", 20), "scenes150": ("held", 25), "rooms256": ("held", 100)}
@@ -39,10 +39,10 @@ def main(sources, output):
             part = part if zlib.crc32(os.fsencode(as_named)) % one_in == 0 else "train"
             jobs.append((path, output / part / name / as_named))
             if part == "val":
-                prefix, group = as_named.split("_")[:2]
+                prefix, *others = as_named.split("_")
                 _link(path, output / "kinds" / _kind(as_named, prefix) / as_named)
                 if prefix == "fair":
-                    _link(path, output / "groups" / group / as_named)
+                    _link(path, output / "groups" / others[0] / as_named)
     if not jobs:
         raise SystemExit(f"{sources}: no pictures in folders photos256, scenes150, scenes256, places128, rooms256, extra")
     with ProcessPoolExecutor() as pool:
@@ -69,6 +69,7 @@ def _shrunk(path, target):
         share = SIDE / min(picture.size)
         if share >= 1 and picture.format == "JPEG":
             return _link(path, target)
+        ImageOps.exif_transpose(picture, in_place=True)
         rgb = picture.convert("RGBA").convert("RGB") if picture.mode in ("P", "LA", "RGBA") else picture.convert("RGB")
     if share < 1:
         rgb = rgb.resize([max(SIDE, round(side * share)) for side in rgb.size], Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""Run by test_training.py: `replicas.py gan|unet FOLDER`. A run on two logical CPUs against the same run on one device.
+"""Run by test_processes.py: `replicas.py gan|unet FOLDER`. A run on two logical CPUs against the same run on one device.
 
 Under SGD, which does not hide a constant factor of the gradient as Adam does, without dropout and with batch statistics over
 all replicas; stopped after an epoch and gone on with; 9 validation images in batches of 8, which leaves one replica without

@@ -1,5 +1,6 @@
 """The command line, as a person meets it."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -147,7 +148,8 @@ def test_a_folder_of_any_pictures_is_judged_whole(model, tmp_path, folder_of):
 @pytest.mark.parametrize("dataset", ["sample", "cifar10", "places365"])
 def test_runs_of_every_data_set_can_be_judged(dataset):
     evaluate.FLAGS(["evaluate.py", f"--model=runs/{dataset}-gan"])
-    run = config.resolve("paper", dataset, None, {"validation_examples": 7, "data_dir": "" if dataset == "sample" else "/tfds"})
+    run = config.resolve("paper", dataset, None, {"data_dir": "" if dataset == "sample" else "/tfds"})
+    run = dataclasses.replace(run, validation_examples=7)
     judged_on = evaluate._judged_on([run])
     assert judged_on.validation_examples == 7
     assert (judged_on.dataset, judged_on.data_dir, judged_on.image_size) == (dataset, run.data_dir, run.image_size)

@@ -76,8 +76,10 @@ def test_a_recipe_has_its_own_models():
 @pytest.mark.parametrize(
     "recipe, field",
     [("paper", {"schedule": "cosine"}), ("paper", {"optimizer": "muon"}), ("photo", {"dropout": 0.2}), ("small", {"pretrained": False}),
-     ("photo", {"shift": 2}), ("photo", {"repeats": "a=2"}), ("paper", {"init": "photo"}), ("photo", {"precision": "mixed_float16"})],
+     ("photo", {"shift": 2}), ("paper", {"validation_examples": 10}), ("paper", {"skip_grey": False}), ("photo", {"plateau_patience": 2}),
+     ("small", {"frozen_blocks": 2}), ("photo", {"pretrained": False, "encoder_rate": 0.5}), ("photo", {"repeats": "a=2"}),
+     ("paper", {"init": "photo"}), ("photo", {"precision": "mixed_float16"})],
 )  # fmt: skip
 def test_a_setting_that_would_do_nothing_is_refused(recipe, field):
-    with pytest.raises(ColorizerError, match=next(iter(field))):
+    with pytest.raises(ColorizerError, match=[*field][-1]):
         config.resolve(recipe, "sample", None, field)

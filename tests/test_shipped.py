@@ -11,7 +11,7 @@ from conftest import run_program
 from PIL import Image
 from skimage import data as photographs
 
-from colorizer import ColorizerError, color, evaluation, export, images, inference, metrics, rendering
+from colorizer import ColorizerError, color, config, evaluation, export, images, inference, metrics, rendering
 
 PICTURES = [photographs.astronaut(), photographs.coffee(), photographs.chelsea()]
 
@@ -26,7 +26,7 @@ def test_files_are_what_was_published_and_small_enough():
     for published, name in lines:
         folder = inference.WEIGHTS if name.endswith(".tflite") else inference.RELEASE
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == published
-    assert {name for _, name in lines} == {f"{name}.{form}" for name in inference.SHIPPED for form in ("tflite", "keras")}
+    assert {name for _, name in lines} == {f"{name}.{form}" for name in config.SHIPPED for form in ("tflite", "keras")}
     assert (inference.WEIGHTS / "photo.tflite").stat().st_size < 11e6
     assert sum(file.stat().st_size for file in inference.WEIGHTS.iterdir()) < 16e6
 
@@ -61,14 +61,14 @@ def test_colours_are_nearer_to_the_truth_than_grey_is(photo):
     assert np.mean(gained) > 1
 
 
-@pytest.mark.parametrize("name", inference.SHIPPED)
+@pytest.mark.parametrize("name", config.SHIPPED)
 def test_the_dial_goes_from_pale_to_vivid(name):
     given, rgb = inference.load(name), PICTURES[2]
     colourful = [metrics.colorfulness(np.stack(inference.colorized_rgb(given, [rgb], vividness)))[0] for vividness in (0, 0.5, 1)]
     assert colourful[0] < colourful[1] < colourful[2]
 
 
-@pytest.mark.parametrize("name", inference.SHIPPED)
+@pytest.mark.parametrize("name", config.SHIPPED)
 def test_both_forms_are_one_model(name):
     given = inference.load(name)
     trained = inference.of_network(inference.compiled(inference.network_of(name)), given.traits)

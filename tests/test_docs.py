@@ -1,0 +1,72 @@
+"""What the documents say is what the reports beside them say."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import pytest
+
+from tests.conftest import TOP
+
+DOCUMENTS = sorted(path for path in pathlib.Path(TOP).rglob("*.md") if not path.relative_to(TOP).parts[0].startswith("."))
+PHOTO = os.path.join(TOP, "docs/results/photo")
+CARD = pathlib.Path(TOP, "MODEL_CARD.md")
+
+
+def script(name):
+    """docs/NAME.py as a module."""
+    spec = importlib.util.spec_from_file_location(name, os.path.join(TOP, "docs", f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_of_the_readme_are_those_of_the_reports(tmp_path):
+    readme = shutil.copy(os.path.join(TOP, "README.md"), tmp_path)
+    script("results").main(readme, *sorted(pathlib.Path(TOP, "docs/results").glob("*.json")))
+    assert pathlib.Path(readme).read_text() == pathlib.Path(TOP, "README.md").read_text()
+
+
+@pytest.mark.parametrize("argument", ["scenes150_test=scenes150", "kodak24=kodak24", "kodak24, aged=kodak24-aged", "rooms256_test=rooms256",
+                                      "places128_test=places128", "validation//=validation", "faces/=faces"])  # fmt: skip
+def test_the_lines_of_the_card_are_those_of_the_pictures(argument):
+    name, file = argument.split("=")
+    card = CARD.read_text()
+    for _, cells in script("photographs").lines(name, os.path.join(PHOTO, f"{file}.csv")):
+        assert f"| {' | '.join(cells)} |" in card
+
+
+@pytest.mark.parametrize("name", ["scenes150", "kodak24", "kodak24-aged", "rooms256", "places128"])
+def test_the_pictures_figures_average_to_the_reports(name):
+    report = json.loads(pathlib.Path(PHOTO, f"{name}.json").read_text())
+    (_, cells), *_ = script("photographs").lines(name, os.path.join(PHOTO, f"{name}.csv"))
+    rows = [row for row in report["rows"] if row["name"] == "photo"]
+    assert cells[1] == str(report["n"])
+    assert [cell.split(":")[0] for cell in cells[3:]] == [f"{row['ciede2000']:.2f}" for row in rows]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for link in re.findall(r"\]\(([^)#]+)", document.read_text()):
+        assert "://" in link or (document.parent / link).exists(), link
+
+
+def test_the_published_report_has_what_doing_nothing_scores():
+    """Grey and the median of all 50,000 training images on the whole CIFAR-10 test set, as measured with scikit-image in float64."""
+    with open(os.path.join(TOP, "docs/results/cifar10.json")) as file:
+        report = json.load(file)
+    assert report["n"] == 10_000
+    rows = {row["name"]: row for row in report["rows"]}
+    wanted = {
+        "grey": dict(mae_lab=6.195, acc_2=26.43, acc_5=55.76, mae_rgb_percent=5.01, psnr=24.83, psnr_pooled=21.55, rmse=21.34,
+                     ssim=0.9321, ciede2000=10.46, colorfulness=0.07, auc=90.19),
+        "median": dict(mae_lab=6.045, acc_2=23.90, acc_5=57.31, auc=90.38),
+        "truth": dict(colorfulness=33.65, grey_fraction=5.72, mae_lab=0, acc_2=100),
+    }  # fmt: skip
+    for name, figures in wanted.items():
+        for key, value in figures.items():
+            decimals = 4 if key == "ssim" else 3 if key == "mae_lab" else 2
+            assert abs(rows[name][key] - value) <= 0.6 * 10**-decimals, (name, key)
