@@ -1,5 +1,6 @@
 """One process for all tests: importing TensorFlow takes longer than most of them."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -60,6 +61,14 @@ def two_heads():
         return keras.Model(lightness, outputs)
 
     return build
+
+
+def module_of(path):
+    """A script of the project, such as docs/results.py, as a module."""
+    spec = importlib.util.spec_from_file_location(os.path.basename(path)[:-3], os.path.join(TOP, path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def program(*arguments, script="train.py"):

@@ -1,6 +1,5 @@
 """What the documents say is what the reports beside them say."""
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -8,25 +7,16 @@ import re
 import shutil
 
 import pytest
-
-from tests.conftest import TOP
+from conftest import TOP, module_of
 
 DOCUMENTS = sorted(path for path in pathlib.Path(TOP).rglob("*.md") if not path.relative_to(TOP).parts[0].startswith("."))
 PHOTO = os.path.join(TOP, "docs/results/photo")
 CARD = pathlib.Path(TOP, "MODEL_CARD.md")
 
 
-def script(name):
-    """docs/NAME.py as a module."""
-    spec = importlib.util.spec_from_file_location(name, os.path.join(TOP, "docs", f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_tables_of_the_readme_are_those_of_the_reports(tmp_path):
     readme = shutil.copy(os.path.join(TOP, "README.md"), tmp_path)
-    script("results").main(readme, *sorted(pathlib.Path(TOP, "docs/results").glob("*.json")))
+    module_of("docs/results.py").main(readme, *sorted(pathlib.Path(TOP, "docs/results").glob("*.json")))
     assert pathlib.Path(readme).read_text() == pathlib.Path(TOP, "README.md").read_text()
 
 
@@ -35,14 +25,14 @@ def test_the_tables_of_the_readme_are_those_of_the_reports(tmp_path):
 def test_the_lines_of_the_card_are_those_of_the_pictures(argument):
     name, file = argument.split("=")
     card = CARD.read_text()
-    for _, cells in script("photographs").lines(name, os.path.join(PHOTO, f"{file}.csv")):
+    for _, cells in module_of("docs/photographs.py").lines(name, os.path.join(PHOTO, f"{file}.csv")):
         assert f"| {' | '.join(cells)} |" in card
 
 
 @pytest.mark.parametrize("name", ["scenes150", "kodak24", "kodak24-aged", "rooms256", "places128"])
 def test_the_pictures_figures_average_to_the_reports(name):
     report = json.loads(pathlib.Path(PHOTO, f"{name}.json").read_text())
-    (_, cells), *_ = script("photographs").lines(name, os.path.join(PHOTO, f"{name}.csv"))
+    (_, cells), *_ = module_of("docs/photographs.py").lines(name, os.path.join(PHOTO, f"{name}.csv"))
     rows = [row for row in report["rows"] if row["name"] == "photo"]
     assert cells[1] == str(report["n"])
     assert [cell.split(":")[0] for cell in cells[3:]] == [f"{row['ciede2000']:.2f}" for row in rows]

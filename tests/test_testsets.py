@@ -1,14 +1,11 @@
 """release/testsets.py: the pictures that `photo` is judged on, by the hashes of their bytes."""
 
-import pathlib
 import subprocess
-import sys
-
-RELEASE = pathlib.Path(__file__).parent.parent / "release"
-sys.path.insert(0, str(RELEASE))
 
 import pytest
-import testsets
+from conftest import module_of
+
+testsets = module_of("release/testsets.py")
 
 
 def test_pictures_come_out_of_the_history_byte_for_byte_and_missing_ones_are_an_error(tmp_path):
