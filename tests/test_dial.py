@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from skimage import color as skimage_color
 
-from colorizer import color, inference, metrics, networks, rendering
+from colorizer import color, dial, inference, metrics, networks, rendering
 from colorizer.dial import DialColorizer, palette_of
 
 BINS = 9
@@ -119,6 +120,33 @@ def test_at_vividness_1_the_answer_is_as_colourful_as_the_truth(model, labs):
     wanted = metrics.colorfulness(color.rgb_from_lab(labs)).mean()
     vivid = metrics.colorfulness(color.rgb_from_lab(colorizer(labs[..., :1], vividness=1))).mean()
     assert vivid == pytest.approx(wanted, rel=0.2)
+
+
+def test_of_the_readouts_as_colourful_as_the_truth_the_nearest_to_it_is_taken(model, labs, rng):
+    """All pairs of temperature and prior, their gain found by halving, judged by scikit-image."""
+    model.fit(batches(labs, 60), verbose=0, shuffle=False)
+    fitted = model.refresh(labs)
+    reduced = labs.reshape(len(labs), 8, 4, 8, 4, 3).mean(axis=(2, 4))
+    rgb = color.rgb_from_lab(reduced)
+    truth, wanted = color.lab_from_rgb(rgb), metrics.colorfulness(rgb).mean()
+    heads = keras.Model(model.generator.input, model.generator.get_layer("logits_out").output)
+    logits = heads(color.scale(labs[..., :1]).astype("float32")).numpy().astype("float64")
+    distances = {}
+    for temperature in dial.TEMPERATURES:
+        for beta in dial.BETAS:
+            shares = np.exp(logits / temperature - beta * np.array(model.log_prior, "float64"))
+            ab = shares @ np.array(model.palette_ab) / shares.sum(axis=-1, keepdims=True)
+
+            def delivered(gain, ab=ab):
+                return color.rgb_from_lab(np.concatenate([reduced[..., :1], gain * ab], axis=-1))
+
+            low, high = dial.GAINS
+            for _ in range(12):
+                gain = (low + high) / 2
+                low, high = (gain, high) if metrics.colorfulness(delivered(gain)).mean() < wanted else (low, gain)
+            distances[temperature, beta] = skimage_color.deltaE_ciede2000(truth, color.lab_from_rgb(delivered(low))).mean()
+    assert max(distances.values()) - min(distances.values()) > 0.5  # or nothing is chosen
+    assert distances[fitted["temperature"], fitted["beta"]] < min(distances.values()) + 0.05
 
 
 def test_the_dial_is_a_straight_line_between_the_two_answers(rng):

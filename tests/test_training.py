@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import signal
 import keras
 import numpy as np
 import pytest
-from conftest import arrays_of, assert_same_run, newest
+from conftest import arrays_of, assert_same_run, module_of, newest
 from PIL import Image
 
 from colorizer import ColorizerError, color, config, dataset, inference, rendering, training
@@ -169,6 +170,44 @@ def test_two_answers_are_trained_and_gone_on_with_as_one(tmp_path, monkeypatch, 
     training.train(further, tmp_path / "further")
     with pytest.raises(ColorizerError, match="epochs"):  # the rate has ended with the last epoch
         training.train(dataclasses.replace(further, epochs=2), tmp_path / "further")
+
+
+def test_what_ships_is_the_runs_newest_weights_and_its_checksum(tmp_path, monkeypatch, two_heads):
+    """release/publish.py, on a small run: both files give one answer, that of the run but for the readout, and are listed."""
+    monkeypatch.setattr(training.networks, "build_lite0", lambda bins, **_: two_heads(bins))
+    settings = dict(image_size=32, batch_size=8, eval_examples=16, epochs=1, steps_per_epoch=3, pretrained=False, bins=9, render_size=32)
+    training.train(config.resolve("photo", "sample", None, settings), tmp_path / "run")
+    for place in ("RELEASE", "WEIGHTS"):
+        monkeypatch.setattr(inference, place, tmp_path)
+    (tmp_path / "SHA256SUMS").write_text("0123  other.tflite\n4567  mine.keras\n")
+    publish = module_of("release/publish.py")
+    publish.flags.FLAGS(["publish.py", f"--run={tmp_path / 'run'}", "--name=mine", "--vividness=0.7", "--pictures=16"])
+    publish.main([])
+    listed = dict(reversed(line.split()) for line in (tmp_path / "SHA256SUMS").read_text().splitlines())
+    assert listed.pop("other.tflite") == "0123"
+    assert listed == {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("mine.keras", "mine.tflite")}
+    trained, whole, small = (inference.load(tmp_path / name) for name in ("run", "mine.keras", "mine.tflite"))
+    assert whole.traits.vividness == small.traits.vividness == 0.7
+    lightness = np.linspace(0, 100, 64 * 64, dtype="float32").reshape(1, 64, 64, 1)
+    np.testing.assert_allclose(whole(lightness, 0), trained(lightness, 0), atol=0.2)  # float16
+    for vividness in (0, 1):
+        np.testing.assert_allclose(small(lightness, vividness), whole(lightness, vividness), atol=0.2)
+
+
+def test_of_imagenets_features_the_first_blocks_stay_and_the_others_move_less(monkeypatch):
+    """The recipe photo: the decoder at the whole rate."""
+    monkeypatch.setattr(training.pretrained, "lite0_weights", dict)
+    photo = config.resolve("photo", "sample", None, {"schedule": "plateau"})
+    model = training.build_model(photo)
+    frozen = {layer.name for layer in model.network.layers if layer.weights and not layer.trainable}
+    assert frozen and all(name.startswith(("stem", "block0_", "block1_", "block2_", "block3_", "block4_")) for name in frozen)
+    assert not any(layer.trainable for layer in model.network.layers if layer.weights and layer.name.startswith("block4_"))
+    rates = {}
+    for optimizer, variables in model.shares():
+        rates |= {variable.path.split("/")[0]: float(optimizer.learning_rate) for variable in variables}
+    assert rates["block5_project"] == rates["block15_project"] == pytest.approx(photo.learning_rate * photo.encoder_rate)
+    assert rates["decode32"] == rates["decode4_norm"] == rates["ab"] == rates["logits"] == pytest.approx(photo.learning_rate)
+    assert sum(len(variables) for _, variables in model.shares()) == len(model.network.trainable_variables)
 
 
 def test_checkpoints_are_written_now_and_then_in_long_epochs(tmp_path, monkeypatch):
