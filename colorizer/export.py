@@ -39,6 +39,9 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
     """
     output = pathlib.Path(output)
     images.check_writable(output)
+    readme = output / "README.md"
+    if readme.exists() and "\nExported by colorizer " not in readme.read_text(errors="replace"):
+        raise ColorizerError(f"{readme}: is none of an export, and would be replaced; name another --output")
     if "savedmodel" in formats:
         images.check_writable(output / name)
     aside = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=output))
@@ -61,7 +64,7 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
                 os.replace(aside / row["file"], output / row["file"])
         report = {"version": __version__, "command": command, "model": dataclasses.asdict(traits), "pictures": len(examples), "rows": rows}
         images.write_text(output / "export.json", json.dumps(report, indent=1) + "\n")
-        images.write_text(output / "README.md", _readme(name, report))
+        images.write_text(readme, _readme(name, report))
         return rows
     except RuntimeError as error:  # LiteRT's, of a file that was just made
         reason = str(error).splitlines()[0]

@@ -24,13 +24,16 @@ class Example(typing.NamedTuple):
     rgb: np.ndarray
 
 
-def find(folder):
-    """The pictures below a folder by suffix, sorted by their path in it; hidden files and folders are passed over."""
+def _left_out(error):
+    logging.warning("left out: %s: %s", error.filename, error.strerror)
+
+
+def find(folder, unreadable=_left_out):
+    """The pictures below a folder by suffix, sorted by their path in it; hidden files and folders are passed over.
+
+    unreadable: called with the OSError of a folder that cannot be read.
+    """
     found, seen = [], set()
-
-    def unreadable(error):
-        logging.warning("left out: %s: %s", error.filename, error.strerror)
-
     for parent, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
         if (real := os.path.realpath(parent)) in seen:  # links can lead in a circle
             folders.clear()
@@ -80,6 +83,7 @@ def array_of(picture):
 
     Its EXIF orientation and its ICC profile are honoured. Raises ValueError for floating-point pictures, whose range is unknown.
     """
+    name = getattr(picture, "filename", "") or "a picture"
     picture = ImageOps.exif_transpose(picture)
     if picture.mode == "F":
         raise ValueError("floating-point picture, whose range is unknown")
@@ -91,7 +95,7 @@ def array_of(picture):
         try:
             colours = ImageCms.profileToProfile(colours, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode=wanted)
         except (ImageCms.PyCMSError, ValueError) as error:
-            logging.warning("a colour profile that cannot be used is passed over (%s)", error)
+            logging.warning("%s: its colour profile cannot be used and is passed over (%s)", name, error)
     return np.asarray(colours.convert(wanted))
 
 
@@ -149,6 +153,8 @@ def replacing(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
+        with open(aside, "rb") as written:
+            os.fsync(written.fileno())  # or after a power cut the name may stand for an empty file
         os.replace(aside, path)
     except OSError as error:
         raise ColorizerError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -11,6 +11,7 @@ import typing
 import zipfile
 
 import numpy as np
+from PIL import Image
 
 from colorizer import ColorizerError, __version__, color, config, images, metrics, rendering
 
@@ -162,11 +163,15 @@ def colorize(model, picture, vividness=None, render_size=None, guided=True):
 
     model: a Colorizer of load(), or a path for it. picture: a Pillow image, or sRGB uint8 or uint16 [H, W], [H, W, 1], [H, W, 3];
     colour is recoloured, alpha (2 or 4 channels) kept. Gives an upright Pillow image (RGB or RGBA, 8 bits) or an array
-    [H, W, 3 or 4], as it got. Raises ValueError for what is no picture.
+    [H, W, 3 or 4], as it got. vividness: 0..1; None: the model's own. Raises ValueError for what is no picture, or no such number.
     """
+    if vividness is not None and not 0 <= vividness <= 1:
+        raise ValueError(f"vividness={vividness}: a number from 0 to 1 expected")
     colorizer = model if isinstance(model, Colorizer) else load(model)
-    if not isinstance(picture, np.ndarray):
+    if isinstance(picture, Image.Image):
         return images.from_array(colorize(colorizer, images.array_of(picture), vividness, render_size, guided))
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(f"a Pillow image or an array expected, not {type(picture).__name__}")
     if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or not picture.size or picture.shape[2:] > (4,):
         raise ValueError(f"uint8 or uint16 [H, W], [H, W, 1..4] expected, not {picture.dtype} {picture.shape}")
     whole = picture[:, :, None] if picture.ndim == 2 else picture

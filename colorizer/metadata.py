@@ -1,5 +1,6 @@
 """What a picture's file says besides its pixels: EXIF, XMP and IPTC as bytes, where libvips does not carry them itself."""
 
+import codecs
 import contextlib
 import io
 import re
@@ -16,31 +17,34 @@ MOST_XMP_IN_JPEG = 65_502  # of one segment; EXIF has a few bytes more
 
 # ---- XMP --------------------------------------------------------------------------------------------------------------
 
-_LABEL = """<rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" rdf:about=""
+SOURCE_TYPE = b"compositeWithTrainedAlgorithmicMedia"
+_LABEL = f"""<rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" rdf:about=""
  xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:colorizer="https://pypi.org/project/colorizer/"
- Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia" {attributes}/>"""
+ Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{SOURCE_TYPE.decode()}" {{attributes}}/>"""
 _EMPTY = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'
 _SOURCE_TYPE = r"""\s[\w.-]+:DigitalSourceType=("[^"]*"|'[^']*')|<([\w.-]+:DigitalSourceType)\b[^>]*(/>|>.*?</\2>)"""
 
 
-def labelled_xmp(xmp, label):
+def labelled_xmp(xmp, label, path=""):
     """An XMP packet, the given one or a new one, that says that a machine coloured the picture, and by what. bytes.
 
     Iptc4xmpExt:DigitalSourceType is the IPTC's term; `label` is {name: value}, such as the weights' checksum. The rest of the
-    given packet stays as it is, but for a source type of its own.
+    given packet stays as it is, but for a source type of its own; in UTF-8, whatever it was in. path: of the picture, for a warning.
     """
     attributes = " ".join(
         f"colorizer:{name}={quoteattr(str(value))}" for name, value in {"program": f"colorizer {__version__}", **label}.items()
     )
     description = _LABEL.format(attributes=attributes)
     with contextlib.suppress(xml.ParseError, UnicodeDecodeError):
-        text = re.sub(_SOURCE_TYPE, "", bytes(xmp or b"").decode().strip("\0\ufeff \r\n"), flags=re.DOTALL)
+        xmp = bytes(xmp or b"")
+        encoding = "utf-16" if xmp.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+        text = re.sub(_SOURCE_TYPE, "", xmp.decode(encoding).strip("\0\ufeff \r\n"), flags=re.DOTALL)
         packet = re.sub(r"(</[\w.-]+:RDF\s*>)", lambda end: description + end[0], text, count=1)
         xml.fromstring(packet.encode())
         if packet != text:
             return packet.encode()
     if xmp:
-        logging.warning("XMP that is no XMP is replaced")
+        logging.warning("%s: its XMP, which is none, is replaced", path)
     begin, end = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>', '<?xpacket end="w"?>'
     return f"{begin}{_EMPTY.replace('</rdf:RDF>', description + '</rdf:RDF>')}{end}".encode()
 

@@ -1,7 +1,8 @@
 """Photographs as archives keep them: 8 or 16 bits, ICC profiles, alpha, pages and frames, metadata. pyvips lives here alone.
 
-images.py reads what training and evaluation need, 8-bit sRGB; this reads and writes whole files. What no program would find there is
-lost: IPTC in PNG, WebP and GIF (a warning says so), and of a TIFF file's pages all have the first one's metadata.
+images.py reads what training and evaluation need, 8-bit sRGB; this reads and writes whole files. Lost is what formats have no place for:
+IPTC in PNG, WebP and GIF, what is finer than 8 bits or has a profile in JPEG 2000, colour of 16 bits in PPM (a warning says so each time);
+comments of JPEG files, and tags of TIFF files that are neither EXIF nor XMP nor IPTC. A TIFF file's pages all get the first one's metadata.
 """
 
 import contextlib
@@ -132,6 +133,8 @@ def _read_by_vips(path, descriptor, max_pixels):
         os.lseek(descriptor, 0, os.SEEK_SET)
         return pyvips.Image.new_from_source(pyvips.Source.new_from_descriptor(descriptor), "", fail_on="error", **options)
 
+    if _format(path) == "gif":
+        _check_gif(path)
     first = opened()
     pages = first.get("n-pages") if "n-pages" in first.get_fields() else 1
     if _format(path) == "tiff" and pages > 1:  # each page may have a size, a kind and an orientation of its own
@@ -159,6 +162,24 @@ def _read_by_vips(path, descriptor, max_pixels):
         metadata.raw_iptc(first.get("iptc-data")) if "iptc-data" in first.get_fields() else None,
         _format(path) == "webp" and _is_lossless(path),
     )
+
+
+def _check_gif(path):
+    """Raises ColorizerError where a GIF file ends within a block (GIF89a, 15 to 27), of which libvips makes what it finds."""
+    content = path.read_bytes()
+
+    def table(flags):  # bytes of a colour table
+        return 3 * 2 ** (flags % 8 + 1) if flags >= 128 else 0
+
+    try:
+        place = 13 + table(content[10])
+        while place < len(content) and content[place] in b"!,":
+            place += 11 + table(content[place + 9]) if content[place] == ord(",") else 2
+            while content[place]:
+                place += 1 + content[place]
+            place += 1
+    except IndexError as error:
+        raise ColorizerError(f"{path}: cannot be read (its end is missing)") from error
 
 
 def _check_pixels(path, pixels, max_pixels):
@@ -248,6 +269,10 @@ def _is_srgb(picture):
 def _read_by_pillow(path, max_pixels):
     with images.readable(path), _opened(path) as picture:
         _check_pixels(path, picture.width * picture.height * getattr(picture, "n_frames", 1), max_pixels)
+        if picture.format == "JPEG2000":
+            logging.warning("%s: JPEG 2000 is read at 8 bits, without its colour profile and metadata", path)
+        elif picture.format == "PPM" and picture.mode == "RGB" and picture.tile[0].codec_name == "ppm":
+            logging.warning("%s: its colours are read at 8 bits", path)
         info, exif, arrays, delays = picture.info, metadata.exif_of(picture), [], []
         iptc = metadata.iptc_of_tiff(picture) if picture.format == "TIFF" else None
         for frame in ImageSequence.Iterator(picture):
@@ -276,6 +301,18 @@ def suffix_of(path, format="same"):
         return _SUFFIXES[format]
     known = _WRITTEN.get(_format(path), _WRITTEN["png"])
     return path.suffix if path.suffix.lower() in known else known[0]
+
+
+def is_labelled(path):
+    """Whether a file says that a machine coloured it. Not of what cannot be read."""
+    with contextlib.suppress(Exception):  # of broken files Pillow raises nearly everything
+        if not path.is_file():
+            return False
+        if _format(path) != "png":
+            return metadata.SOURCE_TYPE in path.read_bytes()
+        with _opened(path) as picture:  # compressed, and before the pixels, as write() has it
+            return metadata.SOURCE_TYPE in picture.info.get("XML:com.adobe.xmp", "").encode()
+    return False
 
 
 def side_by_side(before, after):
@@ -307,7 +344,7 @@ def write(path, photo, quality=95, label=None):
         logging.warning("%s: IPTC is not kept: %s files have no place for it", path, format)
     fields = dict(photo.metadata)
     if label:
-        fields["xmp-data"] = pyvips.GValue.blob_type, metadata.labelled_xmp(fields.get("xmp-data", (None, None))[1], label)
+        fields["xmp-data"] = pyvips.GValue.blob_type, metadata.labelled_xmp(fields.get("xmp-data", (None, None))[1], label, photo.path)
     if format == "jpeg" and len(fields.get("xmp-data", (None, b""))[1]) > metadata.MOST_XMP_IN_JPEG:
         logging.warning("%s: its XMP is not kept: more than the 64 KB that JPEG holds", path)
         del fields["xmp-data"]
@@ -349,6 +386,8 @@ def _write_tiff(file, photo):
         try:
             metadata.add_exif_to_tiff(file, photo.metadata["exif-data"][1])
         except Exception as error:  # of broken EXIF Pillow raises nearly everything
+            if getattr(error, "errno", None):  # the disk's
+                raise
             logging.warning("%s: its EXIF cannot be kept (%s)", photo.path, error)
     for page in pages[1:]:
         file.seek(0)

@@ -34,7 +34,9 @@ class Served(tf.Module):
 
         def named(function, spec):
             plain = tf.function(lambda given: function(given, tf.constant([default])), input_signature=[spec], autograph=False)
-            vivid = tf.function(lambda given, vividness: function(given, vividness), input_signature=[spec, _VIVIDNESS], autograph=False)
+            vivid = tf.function(
+                lambda given, vividness: function(given, _within_0_and_1(vividness)), input_signature=[spec, _VIVIDNESS], autograph=False
+            )
             return plain.get_concrete_function(), vivid.get_concrete_function()
 
         found = {}
@@ -99,9 +101,12 @@ class Served(tf.Module):
         Each counts at least as many as the network sees of it: a million pictures of one pixel are a million passes.
         """
         shape = tf.shape(given, out_type=tf.int64)
-        each, seen = tf.reduce_prod(shape[1:3]), self._traits.render_size**2
+        each = tf.reduce_prod(shape[1:3])
+        height, width = tf.unstack(tf.maximum(1, tf.shape(given)[1:3]))
+        seen = rendering.render_shape(height, width, self._traits.render_size, self._traits.stride, xp=keras.ops)
+        seen = tf.cast(tf.reduce_prod(tf.stack(seen)), tf.int64)
         pixels = shape[0] * tf.where(each > 0, tf.maximum(each, seen), 0)
-        most = tf.constant(max(self._max_pixels, seen), tf.int64)  # one small picture is never too many
+        most = tf.maximum(seen, self._max_pixels)  # one small picture is never too many
         with tf.control_dependencies([tf.debugging.assert_less_equal(pixels, most, "too many pixels")]):
             pixels = tf.identity(pixels)
         return tf.cond(pixels > 0, work, lambda: tf.zeros(tf.concat([shape[:3], [3]], axis=0), kind))
@@ -136,6 +141,12 @@ class Served(tf.Module):
             default=lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
         )
         return tf.ensure_shape(rgb, [None, None, 3])
+
+
+def _within_0_and_1(vividness):
+    inside = tf.reduce_all((vividness >= 0) & (vividness <= 1))  # not of nan either
+    with tf.control_dependencies([tf.debugging.Assert(inside, ["vividness: numbers from 0 to 1"])]):
+        return tf.identity(vividness)
 
 
 def _resized(channels, shape, kind):
@@ -178,7 +189,9 @@ def _pixels(encoded):
 
     def bmp():
         height = tf.minimum(number(22, 4), 2**32 - number(22, 4))  # negative where the top row is first
-        return tf.where(number(28, 2) >= 24, number(18, 4) * height, tf.constant(0, tf.int64))
+        # a PNG of a longer side could not be written
+        fit = (number(28, 2) >= 24) & (number(18, 4) < 2**16) & (height < 2**16)
+        return tf.where(fit, number(18, 4) * height, tf.constant(0, tf.int64))
 
     return tf.case(
         [

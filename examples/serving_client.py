@@ -74,9 +74,11 @@ def main():
         png = ask(arguments.address or f"localhost:{port}", arguments.model, image_bytes, arguments.vividness, arguments.timeout)
         if not png:
             sys.exit(f"{arguments.input}: the server could not read it, or it has too many pixels")
-        arguments.output.write_bytes(png)
+        aside = arguments.output.with_name(f".{arguments.output.name}.part")
+        aside.write_bytes(png)
+        aside.replace(arguments.output)
     except OSError as error:
-        sys.exit(f"{error.filename}: {error.strerror}")
+        sys.exit(f"{error.filename or arguments.output}: {error.strerror}")
 
 
 if __name__ == "__main__":

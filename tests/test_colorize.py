@@ -90,10 +90,18 @@ def test_pillow_images_come_back_as_pillow_images():
     assert colorizer.colorize(VIVID, grey.convert("LA")).mode == "RGBA"
 
 
-@pytest.mark.parametrize("picture", [np.zeros((4, 4)), np.zeros((4, 4, 5), "uint8"), np.zeros((0, 4), "uint8"), np.zeros(4, "uint8")])
+@pytest.mark.parametrize(
+    "picture", ["photo.jpg", np.zeros((4, 4)), np.zeros((4, 4, 5), "uint8"), np.zeros((0, 4), "uint8"), np.zeros(4, "uint8")]
+)
 def test_what_is_no_picture_is_a_value_error(picture):
     with pytest.raises(ValueError, match="expected"):
         colorizer.colorize(VIVID, picture)
+
+
+@pytest.mark.parametrize("vividness", [-0.1, 1.1, float("nan")])
+def test_a_vividness_beyond_the_dial_is_a_value_error(vividness):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        colorizer.colorize(VIVID, np.zeros((4, 4), "uint8"), vividness)
 
 
 # ---- the program ------------------------------------------------------------------------------------------------------
@@ -190,6 +198,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(model, folder_of, tmp_p
         ([str(album / "a.png"), f"--model={model}", f"--output={tmp_path / 'file' / 'below'}"], "cannot be written"),
         ([str(album / "a.png"), f"--model={tmp_path / 'empty'}"], "no best.keras"),
         ([str(album / "a.png"), f"--model={model}", "--vividness=2"], "vividness"),
+        ([str(album / "a.png"), f"--model={model}", "--vividness=nan"], "from 0 to 1"),
     ]:
         result = run_program(*arguments, script="colorize.py")
         assert result.returncode == 1 and said in result.stderr and result.stderr.count("\n") == 1, (arguments, result.stderr)
@@ -299,8 +308,14 @@ def plan(*arguments):
     return program._jobs(program.FLAGS(["colorize", *map(str, arguments)])[1:])
 
 
+def coloured_by_us(path):
+    """A picture with the label of this program."""
+    program_photos.write(path, program_photos.Photo(path, [np.zeros((8, 8, 3), "uint8")]), label={"weights": "1"})
+
+
 def test_where_the_colours_go(folder_of, tmp_path, monkeypatch):
-    album = folder_of({"a.png": (8, 8), "b.bmp": (8, 8), "deep/c.jpg": (8, 8), "a-color.png": (8, 8), "green-color.png": (8, 8)}, "album")
+    album = folder_of({"a.png": (8, 8), "b.bmp": (8, 8), "deep/c.jpg": (8, 8), "green-color.png": (8, 8)}, "album")
+    coloured_by_us(album / "a-color.png")
     assert [job.target.name for job in plan(album)] == ["a-color.png", "b-color.png", "green-color-color.png"]  # no output coloured again
     assert [job.target.name for job in plan(album / "a*.png")] == ["a-color.png"]
     assert sorted(job.target.as_posix() for job in plan(album, "--recursive", "--output=/out", "--format=webp")) == [
@@ -314,17 +329,44 @@ def test_where_the_colours_go(folder_of, tmp_path, monkeypatch):
     assert [os.fspath(job.target) for job in plan("a.png")] == ["a-color.png"]
     (album / "a.png").rename(album / "scan.jpg")  # a PNG by its content
     assert [os.fspath(job.target) for job in plan("scan.jpg")] == ["scan-color.png"]
+    (album / "deep/c.jpg").rename(album / "roll.001")  # what is no suffix of a picture is part of the name
+    assert [os.fspath(job.target) for job in plan("roll.001")] == ["roll.001-color.jpg"]
+    assert [os.fspath(job.target) for job in plan("roll.001", "--output=/out")] == ["/out/roll.001.jpg"]
+
+
+def test_the_same_command_again_colours_nothing_twice(folder_of):
+    """A folder, a glob, or what a shell makes of one."""
+    album = folder_of({"a.png": (8, 8), "b.bmp": (8, 8)}, "album")
+    coloured_by_us(album / "a-color.png")
+    coloured_by_us(album / "b-color.png")
+    for arguments in ((album,), (album / "*",), sorted(album.iterdir()), (album, "--overwrite")):
+        assert [(job.source.name, job.target.name, job.error) for job in plan(*arguments)] == [
+            ("a.png", "a-color.png", None), ("b.bmp", "b-color.png", None),
+        ]  # fmt: skip
+    assert [job.target.name for job in plan(album / "a-color.png")] == ["a-color-color.png"]  # by itself it is a picture as any
+
+
+def test_what_this_program_has_not_written_is_an_input_and_never_replaced(folder_of):
+    album = folder_of({"b.bmp": (8, 8), "b.png": (8, 8), "c.png": (8, 8), "c-color.png": (8, 8)}, "album")
+    errors = {job.source.name: job.error for job in plan(album, f"--output={album}", "--overwrite")}
+    assert len(errors) == 4 and "over an input" in errors["b.bmp"]
+    errors = {job.source.name: job.error for job in plan(album, "--overwrite")}
+    assert len(errors) == 4 and "over an input" in errors["c.png"] and errors["c-color.png"] is None
+    assert "over an input" in {job.source.name: job.error for job in plan(album, "--overwrite", "--nolabel")}["c.png"]
+    # without labels an earlier run is known by its names alone
+    assert {job.source.name for job in plan(album / "c.png", album / "c-color.png", "--nolabel")} == {"c.png"}
 
 
 def test_inputs_that_are_named_are_never_dropped_or_written_over(folder_of):
     album = folder_of({"b.png": (8, 8), "b-color.png": (8, 8), "a.jpg": (8, 8), "a-color.tif": (8, 8)}, "album")
     jobs = plan(album / "b.png", album / "b-color.png", "--overwrite")
     assert len(jobs) == 2 and "over an input" in jobs[0].error
-    assert {job.source.name for job in plan(album)} == {"b.png", "a.jpg", "a-color.tif"}  # which no program has coloured
+    assert {job.source.name for job in plan(album)} == {"b.png", "b-color.png", "a.jpg", "a-color.tif"}  # which no program has coloured
 
 
 def test_an_output_folder_among_the_inputs_is_no_input(folder_of):
-    album = folder_of({"a.png": (8, 8), "colored/a.png": (8, 8)}, "album")
+    album = folder_of({"a.png": (8, 8)}, "album")
+    coloured_by_us(album / "colored/a.png")
     for arguments in ((album / "a.png", album / "colored"), (album / "**/*.png",)):
         (job,) = plan(*arguments, f"--output={album / 'colored'}")
         assert job.source == album / "a.png" and job.error is None
@@ -375,8 +417,41 @@ def test_what_cannot_be_planned_fails_alone(folder_of, tmp_path):
     }
     assert errors["a.jpg"] is None and errors["b.png"] is None
     assert "already" in errors["a.png"] and "no such file" in errors["picture.png"] and "no pictures" in errors["empty"]
+    (long,) = plan(tmp_path / ("x" * 300))
+    assert "File name too long" in long.error
     over = plan(album / "a.png", album / "b.png", f"--output={album}")
     assert all("over an input" in job.error for job in over)
+
+
+def test_a_folder_that_cannot_be_read_is_a_failure(folder_of, monkeypatch):
+    album = folder_of({"a.png": (8, 8), "locked/b.png": (8, 8)}, "album")
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: locked(path) if str(path).endswith("locked") else scan(path))
+    assert [(job.source.name, job.error) for job in plan(album, "--recursive")] == [
+        ("a.png", None), ("locked", f"{album / 'locked'}: Permission denied"),
+    ]  # fmt: skip
+    assert [job.error for job in plan(album)] == [None]
+
+
+def locked(path):
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+def test_an_empty_file_is_not_taken_for_a_picture_that_is_done(folder_of, tmp_path):
+    album = folder_of({"a.png": (8, 8), "b.png": (8, 8)}, "album")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a.png").touch()
+    (tmp_path / "out/b.png").write_text("something")
+    jobs = plan(album, f"--output={tmp_path / 'out'}")
+    assert [record["skipped"] for record in program._in_turn(jobs, program_photos, list, None)] == [False, True]
+
+
+def test_a_status_that_cannot_be_written_stops_no_picture(tflite, folder_of, tmp_path):
+    album = folder_of({"a.png": (8, 8), "b.png": (8, 8)}, "album")
+    arguments = [str(album), f"--model={tflite[0]}", f"--output={tmp_path / 'out'}", "--status=/dev/full"]
+    result = run_program(*arguments, script="colorize.py")
+    assert result.returncode == 1 and result.stdout == "2 coloured, 0 skipped, 0 failed\n"
+    assert result.stderr == "colorize: --status=/dev/full: cannot be written (No space left on device)\n"
 
 
 def test_anything_that_a_picture_brings_about_is_its_own_failure(folder_of, tmp_path, monkeypatch):

@@ -166,12 +166,33 @@ def test_an_animated_webp_comes_back_empty(loaded, mode):
 def test_many_small_tensors_are_seen_a_few_at_a_time_and_too_many_pixels_refused(network, reference, monkeypatch):
     monkeypatch.setattr(inference, "RENDER_PIXELS", 3 * 32 * 64)
     rgb = np.random.default_rng(0).integers(0, 256, (10, 5, 10, 3), dtype="uint8")
-    module = serving.Served(network, TRAITS, max_pixels=10 * 32 * 32)  # that the network sees of ten pictures
+    module = serving.Served(network, TRAITS, max_pixels=10 * 32 * 64)  # that the network sees of ten pictures
     colorize = module.signatures()["colorize"]
     for answer, picture in zip(colorize(tf.constant(rgb))["image"], rgb, strict=True):
         assert steps(answer, inference.colorized_rgb(reference, [picture])[0]) <= 1
     with pytest.raises(tf.errors.InvalidArgumentError, match="too many pixels"):
         colorize(tf.constant(np.zeros((11, 5, 10, 3), "uint8")))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too many pixels"):  # seen at 32 x 256
+        colorize(tf.constant(np.zeros((3, 1, 8, 3), "uint8")))
+
+
+def test_a_readme_that_is_none_of_an_export_is_never_replaced(tmp_path):
+    (tmp_path / "README.md").write_text("# My program\n")
+    with pytest.raises(ColorizerError, match="would be replaced"):
+        export.write(None, TRAITS, tmp_path, "colorizer", {"tflite"}, ["none"])
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+@pytest.mark.parametrize("vividness", [-0.1, 1.1, float("nan")])
+def test_a_vividness_beyond_the_dial_is_refused(loaded, vividness):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="from 0 to 1"):
+        loaded.signatures["predict_lab_vivid"](lightness=tf.zeros((1, 32, 32, 1)), vividness=tf.constant([vividness]))
+
+
+def test_a_bitmap_too_long_for_a_png_comes_back_empty_and_alone(loaded, rng):
+    strip, whole = encoded(np.zeros((1, 70_000, 3), "uint8"), "BMP"), encoded(rng.integers(0, 256, (9, 7, 3), "uint8"), "BMP")
+    empty, coloured = loaded.signatures["serving_default"](image_bytes=tf.constant([strip, whole]))["image_bytes"].numpy()
+    assert empty == b"" and decoded(coloured).shape == (9, 7, 3)
 
 
 def test_tensors_of_any_size_and_vividness(loaded, reference):

@@ -343,6 +343,31 @@ def test_a_transparent_picture_keeps_its_colours_in_a_jpeg(tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.jpg")), white)
 
 
+def test_what_is_read_at_fewer_bits_is_said(tmp_path, rng, caplog):
+    deep = rng.integers(0, 65536, (5, 7, 3), dtype="uint16")
+    (tmp_path / "a.ppm").write_bytes(b"P6 7 5 65535\n" + deep.astype(">u2").tobytes())
+    assert np.abs(photos.read(tmp_path / "a.ppm").frames[0].astype(int) - (deep / 257)).max() <= 1
+    assert "a.ppm: its colours are read at 8 bits" in caplog.text
+    caplog.clear()
+    Image.fromarray((deep >> 8).astype("uint8")).save(tmp_path / "b.ppm")
+    photos.read(tmp_path / "b.ppm")
+    assert not caplog.text
+    Image.fromarray((deep >> 8).astype("uint8")).save(tmp_path / "c.jp2")
+    photos.read(tmp_path / "c.jp2")
+    assert "c.jp2: JPEG 2000 is read at 8 bits" in caplog.text
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("lost", [20, 300, 900])
+def test_a_gif_whose_end_is_missing_is_refused(tmp_path, rng, frames, lost):
+    first, *others = (Image.fromarray(rng.integers(0, 256, (20, 30), dtype="uint8")) for _ in range(frames))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=others)
+    assert len(photos.read(tmp_path / "a.gif").frames) == frames
+    (tmp_path / "a.gif").write_bytes((tmp_path / "a.gif").read_bytes()[:-lost])
+    with pytest.raises(ColorizerError, match=r"a\.gif: "):
+        photos.read(tmp_path / "a.gif")
+
+
 def test_a_full_disk_leaves_nothing(tmp_path, rgb):
     code = (
         "import resource, sys, numpy as np; from colorizer import photos, ColorizerError\n"
@@ -354,15 +379,24 @@ def test_a_full_disk_leaves_nothing(tmp_path, rgb):
     assert "cannot be written" in result.stdout and not list(tmp_path.iterdir()), result
 
 
-@pytest.mark.parametrize("xmp", [None, b"", b"no xml", XMP, b"<?xpacket begin=''?>" + XMP + b"<?xpacket end='w'?>\0", SCANNED])
+@pytest.mark.parametrize("xmp", [None, b"", b"no xml", XMP, b"<?xpacket begin=''?>" + XMP + b"<?xpacket end='w'?>\0", SCANNED,
+                                 SCANNED.decode().encode("utf-16")])  # fmt: skip
 def test_the_label_is_well_formed_and_keeps_what_was_there(xmp):
     packet = metadata.labelled_xmp(xmp, {"weights": 'a"<b>'})
     tree = xml.fromstring(packet.decode().lstrip("\ufeff"))
     found = {name.split("}")[-1]: value for element in tree.iter() for name, value in element.attrib.items()}
     assert found["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia") and found["weights"] == 'a"<b>'
     assert len(re.findall("DigitalSourceType", packet.decode())) == 1
-    if xmp and b"box 12" in xmp:
+    if xmp and b"box 12" in xmp.replace(b"\0", b""):
         assert found["source"] == "box 12" and "the mill" in "".join(tree.itertext())
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "gif"])
+def test_the_label_is_found_again(tmp_path, rgb, suffix):
+    for name, label in (("with", {"weights": "1"}), ("without", None)):
+        photos.write(tmp_path / f"{name}.{suffix}", photos.Photo(tmp_path / "a.png", [rgb]), label=label)
+        assert photos.is_labelled(tmp_path / f"{name}.{suffix}") == (name == "with")
+    assert not photos.is_labelled(tmp_path / f"absent.{suffix}")
 
 
 def test_jpegs_are_written_with_all_their_colour(tmp_path, rgb):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 
 from absl import flags
@@ -16,6 +17,7 @@ def run(main, manual, values, inputs=False):
     absl's own app.run exits 1 after --help and hides other modules' flags.
     """
     program = os.path.basename(sys.argv[0])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up as Ctrl-C does
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # names of files need not be text
     try:

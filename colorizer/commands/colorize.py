@@ -1,4 +1,4 @@
-"""Colour photographs: files, folders, globs; each at its own size, depth and lightness, with all that its file carries.
+"""Colour photographs: files, folders, globs; each at its own size, depth and lightness, with its metadata.
 
     python colorize.py photo.jpg --model=runs/folder-gan              writes photo-color.jpg beside it
     python colorize.py album/ scan.tif --output=coloured/ --recursive
@@ -15,6 +15,7 @@ import dataclasses
 import glob
 import itertools
 import json
+import math
 import os
 import pathlib
 import sys
@@ -79,6 +80,8 @@ def main():
 def _colorize(inputs):
     if not any(inputs):
         raise ColorizerError("name pictures or folders to colour")
+    if FLAGS.vividness is not None and math.isnan(FLAGS.vividness):
+        raise ColorizerError("--vividness=nan: a number from 0 to 1")
     from colorizer import images, inference, photos
 
     model = os.path.expanduser(FLAGS.model)
@@ -92,7 +95,7 @@ def _colorize(inputs):
         raise ColorizerError(f"--render_size={FLAGS.render_size}: {model} takes {colorizer.traits.static_size} pixels and nothing else")
     if label:
         label["vividness"] = colorizer.traits.vividness if FLAGS.vividness is None else FLAGS.vividness
-    with _status_file({job.source for job in jobs} | {job.target for job in jobs}) as status:
+    with _status_of({job.source for job in jobs} | {job.target for job in jobs}) as status:
 
         def coloured(befores):
             frames = [frame for photo in befores for frame in photo.frames]
@@ -106,12 +109,11 @@ def _colorize(inputs):
                 counts["skipped" if record["skipped"] else "coloured" if record["ok"] else "failed"] += 1
                 if record["error"]:
                     bar.write(f"colorize: {record['error']}", file=sys.stderr)
-                if status:
-                    print(json.dumps(record), file=status, flush=True)
+                status.put(record)
                 bar.update()
     print(", ".join(f"{counts[kind]:,} {kind}" for kind in ("coloured", "skipped", "failed")))
-    if counts["failed"]:
-        sys.exit(1)
+    if counts["failed"] or status.error:
+        sys.exit(f"colorize: {status.error}" if status.error else 1)
 
 
 def _in_turn(jobs, photos, coloured, label):
@@ -129,7 +131,7 @@ def _in_turn(jobs, photos, coloured, label):
         while waiting or coming or going:
             while waiting and len(coming) < 2 * FLAGS.batch_size + FLAGS.workers:
                 job = waiting[0]
-                done = job.error or (os.path.lexists(job.target) and not FLAGS.overwrite)
+                done = job.error or (_is_there(job.target) and not FLAGS.overwrite)
                 pixels = 0 if done else photos.pixels(job.source)
                 if in_flight.total() and in_flight.total() + pixels > IN_FLIGHT_PIXELS:
                     break
@@ -144,6 +146,11 @@ def _in_turn(jobs, photos, coloured, label):
                 yield _ended(*going.popleft())
                 if waiting and not coming:
                     break  # there is room to read again
+
+
+def _is_there(target):
+    """Whether something was written there; an empty file is what a power cut leaves."""
+    return os.path.islink(target) or (os.path.isfile(target) and os.path.getsize(target) > 0)
 
 
 def _timed(run):
@@ -206,77 +213,108 @@ def _said(job, error):
 
 def _jobs(inputs):
     """The Jobs of the arguments, each input once, in order; what is not there, or would collide, with its error."""
-    found = {}  # a source's absolute path -> (source, its path below the folder that was named, whether it was named itself)
-    missing = []
+    from colorizer import photos
+
+    found = {}  # a source's absolute path -> (source, its path below the folder that was named)
+    failed = []
     for argument in filter(None, inputs):
-        files = _found(argument)
-        for source, below, named in files or []:
-            found.setdefault(os.path.abspath(source), (source, below, named))
+        try:
+            files = _found(argument, failed)
+        except OSError as error:
+            failed.append(Job(pathlib.Path(argument), None, f"{argument}: {error.strerror}"))
+            continue
+        for source, below in files or []:
+            found.setdefault(os.path.abspath(source), (source, below))
         if not files:
             nothing = "no pictures" + ("" if FLAGS.recursive else " (--recursive looks into its folders)")
-            missing.append(Job(pathlib.Path(argument), None, f"{argument}: {'no such file' if files is None else nothing}"))
-    # outputs of an earlier run, which lie among their inputs, are no inputs, unless they are named
+            failed.append(Job(pathlib.Path(argument), None, f"{argument}: {'no such file' if files is None else nothing}"))
+    # what an earlier run has written among its inputs is no input
     targets = collections.defaultdict(set)
-    for source, below, _ in found.values():
+    for source, below in found.values():
         targets[os.path.abspath(_target(source, below))].add(source)
-    stems = {(source.parent, source.stem) for source, _, _ in found.values()}
-    found = {
-        place: (source, below) for place, (source, below, named) in found.items()
-        if named or not (targets.get(place, set()) - {source} or (FLAGS.output is None and _is_output(source, stems)))
-    }  # fmt: skip
+    stems = {(source.parent, source.stem) for source, _ in found.values()}
+
+    def is_output(place, source):
+        written = targets.get(place, set()) - {source}
+        in_another_format = FLAGS.output is None and source.stem.endswith("-color")
+        in_another_format &= (source.parent, source.stem.removesuffix("-color")) in stems
+        # without labels the name alone tells, which is not enough to write over
+        return (written and not FLAGS.label and not FLAGS.overwrite) or ((written or in_another_format) and photos.is_labelled(source))
+
+    found = {place: source_and_below for place, source_and_below in found.items() if not is_output(place, source_and_below[0])}
     real_sources = {os.path.realpath(source) for source, _ in found.values()}
     jobs, targets = [], {}
     for source, below in found.values():
         target, error = _target(source, below), None
         if os.path.realpath(target) in real_sources:
-            error = f"{source}: its output {target} would be written over an input: name another --output"
+            error = f"{source}: its output {target} would be written over an input: rename one, or name another --output"
         elif target in targets:
-            error = f"{source}: {targets[target]} is written to {target} already: name another --output"
+            error = f"{source}: {targets[target]} is written to {target} already: rename one, or colour it by itself to another --output"
         targets.setdefault(target, source)
         jobs.append(Job(source, target, error))
-    return jobs + missing
+    return jobs + failed
 
 
-def _found(argument):
-    """[(file, its path below the folder that was named, whether it is what was named)] of a file, a folder or a glob, or None."""
+def _found(argument, failed):
+    """[(file, its path below the folder that was named)] of a file, a folder or a glob, or None.
+
+    failed: to it are added the Jobs of folders that cannot be read.
+    """
     from colorizer import images
 
     path = pathlib.Path(os.path.expanduser(argument))
     if path.is_dir():
         output = FLAGS.output and pathlib.Path(os.path.expanduser(FLAGS.output)).resolve()
-        files = [file for file in images.find(path) if FLAGS.recursive or file.parent == path]
+
+        def unreadable(error):
+            if FLAGS.recursive or os.fspath(error.filename) == os.fspath(path):
+                failed.append(Job(pathlib.Path(error.filename), None, f"{error.filename}: {error.strerror}"))
+
+        files = [file for file in images.find(path, unreadable) if FLAGS.recursive or file.parent == path]
         # an output folder within the input's
         files = [file for file in files if not (output and output != path.resolve() and output in file.resolve().parents)]
-        return [(file, file.relative_to(path), False) for file in files]
+        return [(file, file.relative_to(path)) for file in files]
     if os.path.lexists(path):
-        return [(path, pathlib.Path(path.name), True)]
+        return [(path, pathlib.Path(path.name))]
     files = [pathlib.Path(file) for file in sorted(glob.glob(os.fspath(path), recursive=True)) if not os.path.isdir(file)]
-    return [(file, pathlib.Path(file.name), False) for file in files] or None
-
-
-def _is_output(source, stems):
-    """Whether a picture beside its input has been coloured by this program, in whatever format."""
-    if not source.stem.endswith("-color") or (source.parent, source.stem.removesuffix("-color")) not in stems:
-        return False
-    with contextlib.suppress(OSError):
-        return source.is_file() and b"compositeWithTrainedAlgorithmicMedia" in source.read_bytes()
-    return False
+    return [(file, pathlib.Path(file.name)) for file in files] or None
 
 
 def _target(source, below):
-    from colorizer import photos
+    from colorizer import images, photos
 
     suffix = photos.suffix_of(source, FLAGS.format)
+    # roll.001 and roll.002 differ in what is no suffix of a picture
+    name = below.stem if below.suffix.lower() in images.SUFFIXES else below.name
     if FLAGS.output is None:
-        return source.with_name(f"{source.stem}-color{suffix}")
-    return pathlib.Path(os.path.expanduser(FLAGS.output)) / below.with_suffix(suffix)
+        return source.with_name(f"{name}-color{suffix}")
+    return pathlib.Path(os.path.expanduser(FLAGS.output)) / below.with_name(name + suffix)
+
+
+class _Status:
+    """The file of --status, if there is one. Where it can be written no more the pictures go on, and `error` says so."""
+
+    def __init__(self, file):
+        self.file, self.error = file, None
+
+    def put(self, record):
+        if self.file is None or self.error:
+            return
+        try:
+            print(json.dumps(record), file=self.file, flush=True)
+        except OSError as error:
+            self.error = _unwritable(error)
+
+
+def _unwritable(error):
+    return f"--status={FLAGS.status}: cannot be written ({error.strerror})"
 
 
 @contextlib.contextmanager
-def _status_file(pictures):
-    """The open file of --status, or None. Refuses to write over what is no such file."""
+def _status_of(pictures):
+    """The _Status of the run. Refuses to write over what is no such file."""
     if FLAGS.status is None:
-        yield None
+        yield _Status(None)
         return
     path = os.path.expanduser(FLAGS.status)
     if os.path.realpath(path) in {os.path.realpath(picture) for picture in pictures if picture}:
@@ -286,8 +324,11 @@ def _status_file(pictures):
             with open(path, "rb") as file:
                 if file.read(1) != b"{":
                     raise ColorizerError(f"--status={FLAGS.status}: exists, and is no status of an earlier run")
-        status = open(path, "w", encoding="utf-8", errors="replace")  # noqa: SIM115, closed below
+        file = open(path, "w", encoding="utf-8", errors="replace")  # noqa: SIM115, closed below
     except OSError as error:
-        raise ColorizerError(f"--status={FLAGS.status}: cannot be written ({error.strerror})") from error
-    with status:
-        yield status
+        raise ColorizerError(_unwritable(error)) from error
+    try:
+        yield _Status(file)
+    finally:
+        with contextlib.suppress(OSError):  # it has been said
+            file.close()
