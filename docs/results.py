@@ -1,6 +1,6 @@
-"""Writes the results tables of README.md from report.json files, between its markers.
+"""Writes the results tables of a document from report.json files, between its markers, the first of which is this command.
 
-python docs/results.py README.md docs/results/*.json
+python docs/results.py README.md docs/results/cifar10-small.json
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 from colorizer import evaluation
 
 COLUMNS = ("mae_lab", "acc_2", "acc_5", "psnr", "ssim", "ciede2000", "auc_rebal", "ab_divergence", "colorfulness", "semantic_accuracy")
-BEGIN, END = "<!-- results: python docs/results.py README.md docs/results/*.json -->", "<!-- end of results -->"
+BEGIN, END = "<!-- results: python docs/results.py {} -->", "<!-- end of results -->"
 _ARROWS = {"high": " ↑", "low": " ↓", "": ""}
 
 
@@ -37,15 +37,16 @@ def markdown(report, title, published):
     return f"{title.format(**report)}:\n\n    python {report['command']}\n\n{table}\n"
 
 
-def main(readme, *reports):
-    readme = pathlib.Path(readme)
+def main(document, *reports):
+    begin = BEGIN.format(" ".join([document, *reports]))
     tables = "\n".join(markdown(json.loads(path.read_text()), *OF[path.stem]) for path in map(pathlib.Path, reports))
+    document = pathlib.Path(document)
     text, found = re.subn(
-        f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{tables}\n{END}", readme.read_text(), flags=re.DOTALL
+        f"{re.escape(begin)}.*?{re.escape(END)}", lambda _: f"{begin}\n{tables}\n{END}", document.read_text(), flags=re.DOTALL
     )
     if found != 1:
-        sys.exit(f"{readme}: no markers for the results")
-    readme.write_text(text)
+        sys.exit(f"{document}: no markers for the results")
+    document.write_text(text)
 
 
 if __name__ == "__main__":
