@@ -405,9 +405,9 @@ def lab_batches(split, batch_size, most_pixels):
             return
 
 
-def lightness_seen(config, data):
-    """Batches of scaled lightness [B, H, W, 1] as the network sees them in training: always the same ones, STATISTICS_PIXELS at least."""
-    steps = math.ceil(STATISTICS_PIXELS / (config.batch_size * config.image_size**2))
+def lightness_seen(config, data, pixels=STATISTICS_PIXELS):
+    """Batches of scaled lightness [B, H, W, 1] as the network sees them in training: always the same ones, of `pixels` at least."""
+    steps = math.ceil(pixels / (config.batch_size * config.image_size**2))
     for scaled_lightness, _ in dataset.training_batches(config, data, 0, steps):
         yield scaled_lightness
 

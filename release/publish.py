@@ -19,6 +19,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from colorizer import config, dataset, images, inference, networks, ondevice, training
 
+STATISTICS_PIXELS = 2**25  # eight times those after an epoch: of 256 crops of 128 px they are noisy
+
 flags.DEFINE_string("run", None, "The run's folder.", required=True)
 flags.DEFINE_string("name", None, "The model's name.", required=True)
 flags.DEFINE_float("vividness", None, "Its default. Unset: the recipe's.")
@@ -37,7 +39,7 @@ def main(_):
     size = settings.render_size or settings.image_size
     judged = dataclasses.replace(settings, image_size=size, eval_examples=FLAGS.pictures, train_examples=1, repeats="", leave_out="")
     labs = np.concatenate(list(training.lab_batches(dataset.load(judged).validation, 16, 2**40)))
-    print(model.refresh(labs, training.lightness_seen(settings, dataset.load(settings))))
+    print(model.refresh(labs, training.lightness_seen(settings, dataset.load(settings), STATISTICS_PIXELS)))
     traits = training.traits_of(settings)
     if FLAGS.vividness is not None:
         traits = dataclasses.replace(traits, vividness=FLAGS.vividness)

@@ -181,6 +181,7 @@ def test_what_ships_is_the_runs_newest_weights_and_its_checksum(tmp_path, monkey
         monkeypatch.setattr(inference, place, tmp_path)
     (tmp_path / "SHA256SUMS").write_text("0123  other.tflite\n4567  mine.keras\n")
     publish = module_of("release/publish.py")
+    publish.STATISTICS_PIXELS = 2**14
     publish.flags.FLAGS(["publish.py", f"--run={tmp_path / 'run'}", "--name=mine", "--vividness=0.7", "--pictures=16"])
     publish.main([])
     listed = dict(reversed(line.split()) for line in (tmp_path / "SHA256SUMS").read_text().splitlines())
