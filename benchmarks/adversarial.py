@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 from keras import layers
 
-from colorizer import config, dataset, inference, networks
+from colorizer import config, dataset, inference, networks, training
 from colorizer.gan import ColorizationGAN
 
 
@@ -41,13 +41,16 @@ def main():
     trained = inference.network_of(arguments.model)
     if trained.output_shape[-1] != 5:
         parser.error(f"{arguments.model}: not a network with two answers")
-    trained.trainable = False
+    network = training.build_model(settings).network
+    for layer in network.layers:
+        layer.set_weights(trained.get_layer(layer.name).get_weights())
+    network.trainable = False
 
-    features, scaled_ab = trained.get_layer("ab").input, trained.get_layer("ab_out").output
-    stride = 64 // keras.Model(trained.input, scaled_ab).compute_output_shape((1, 64, 64, 1))[1]
+    features, scaled_ab = network.get_layer("ab").input, network.outputs[0]
+    stride = networks.strides_of(network)[0]
     vivid = layers.Add(name="vivid")([scaled_ab, _head(features, arguments.width)])
-    reduced = layers.AveragePooling2D(stride, name="reduced")(trained.input)
-    generator = keras.Model(trained.input, layers.Concatenate(name="scaled_lab")([reduced, vivid]))
+    reduced = layers.AveragePooling2D(stride, name="reduced")(network.input)
+    generator = keras.Model(network.input, layers.Concatenate(name="scaled_lab")([reduced, vivid]))
 
     judge = networks.build_discriminator(arguments.width, arguments.seed)
     scaled_lab = keras.Input((None, None, 3))
@@ -66,10 +69,9 @@ def main():
 
     gan.fit(batches.map(as_judged), verbose=2 - sys.stdout.isatty())
 
-    accurate = layers.Conv2D(3, 1, use_bias=False, name="accurate", trainable=False)  # L* and R of [L*, R, B]
-    answers = layers.Concatenate(name="answers")([accurate(trained.output), networks.enlarged(vivid, stride, "_vivid")])
-    accurate.set_weights([keras.ops.convert_to_numpy(keras.ops.eye(5, 3))[None, None]])
-    inference.save(arguments.output, keras.Model(trained.input, answers), dataclasses.replace(traits, vividness=0.0))
+    answers = [networks.enlarged(ab, stride, name) for ab, name in ((scaled_ab, "_ab"), (vivid, "_vivid"))]
+    model = keras.Model(network.input, layers.Concatenate(name="answers")([network.input, *answers]))
+    inference.save(arguments.output, model, dataclasses.replace(traits, vividness=0.0))
 
 
 def _head(features, width):

@@ -51,6 +51,7 @@ class Config:
     bins: int = 128  # colours of the vivid answer's distribution
     render_size: int = 0  # short side at which the network sees a picture afterwards; 0: image_size
     vividness: float = 0.0  # default of the trained model
+    mirrored: bool = False  # it answers with the mean for the picture and its mirror image (Krizhevsky et al. 2012): twice the work
 
     # costs (2.2, 3.3)
     generator_cost: str = "non_saturating"  # Eq. 5; "saturating": Eq. 1
@@ -129,7 +130,7 @@ _ONLY_FOR = {
     **dict.fromkeys(("width", "dropout", "dropout_units"), ("gan", "unet")),
     **dict.fromkeys(("generator_cost", "l1_weight", "real_label"), ("gan",)),
     **dict.fromkeys(("bins", "bins_weight", "weight_decay", "averaging", "schedule", "render_size", "vividness", "init"), TWO_ANSWERS),
-    "optimizer": TWO_ANSWERS,
+    **dict.fromkeys(("optimizer", "mirrored"), TWO_ANSWERS),
     **dict.fromkeys(("pretrained", "attention_heads"), ("lite0",)),
     **dict.fromkeys(("frozen_blocks", "encoder_rate"), ("lite0 with pretrained=true",)),
     **dict.fromkeys(("plateau_factor", "plateau_patience", "plateau_threshold"), ("schedule=plateau",)),

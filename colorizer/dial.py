@@ -29,11 +29,11 @@ class DialColorizer(keras.Model):
     `generator`: scaled L*, R and B [B, H, W, 5], from averaged weights, as of the last refresh().
     """
 
-    def __init__(self, network, **kwargs):
+    def __init__(self, network, mirrored=False, **kwargs):
         super().__init__(**kwargs)
         self.network = network
         self.strides = networks.strides_of(network)
-        self.generator = networks.build_answering(network)
+        self.generator = networks.build_answering(network, mirrored)
         bins = network.output_shape[1][-1]
         # of the training pictures; weights, so that checkpoints have them
         self.palette_ab = self.add_weight(shape=(bins, 2), initializer="zeros", trainable=False, name="palette_ab")
@@ -137,7 +137,7 @@ class DialColorizer(keras.Model):
 
     def _fitted(self, labs):
         """(temperature, beta, gain) at which B is as colourful as the truth, and of those the nearest to it by CIEDE2000."""
-        heads = keras.Model(self.generator.input, self.generator.get_layer("logits_out").output)
+        heads = keras.Model(self.generator.input, self.generator.get_layer("sharpen").input)
         logits = np.concatenate([np.array(heads(labs[i : i + 16, ..., :1] / 50 - 1, training=False)) for i in range(0, len(labs), 16)])
         reduced = np.asarray(ops.convert_to_numpy(ops.average_pool(labs, self.strides[1], self.strides[1])))
         rgb = color.rgb_from_lab(reduced)

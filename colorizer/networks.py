@@ -4,7 +4,7 @@ All are fully convolutional: height and width are unknown until they run, and mu
 LITE0_STRIDE. Inputs and outputs are scaled: lightness [B, H, W, 1] and Lab [B, H, W, 3] in -1..1 (color.scale).
 """
 
-from keras import Input, Model, config, initializers, layers, models
+from keras import Input, Model, config, initializers, layers, models, ops
 
 
 def unit_widths(image_size, width=64):
@@ -231,33 +231,45 @@ def _inverted_residual(x, kernel, strides, expansion, width, name, seeds):
     return layers.Add(name=f"{name}_add")([came, x]) if strides == 1 and came.shape[-1] == width else x
 
 
-def build_answering(network):
+def build_answering(network, mirrored=False):
     """A network with two heads as one that answers: scaled lightness -> [scaled L*, R a*, R b*, B a*, B b*] [B, H, W, 5].
 
     L* is the input's. R is the regression; B the mean colour of a softmax over the bins, whose colours are the weights of the
     layer "palette" [1, 1, bins, 2], times those of "gain". "sharpen" multiplies each bin's logit and adds to it. Both answers are
     enlarged smoothly from the heads' size. It has copies of the network's weights, and is float32 throughout.
+
+    mirrored: what comes of the heads is the mean of theirs for the picture and for its mirror image, at twice the work.
     """
     policy = config.dtype_policy()
     config.set_dtype_policy("float32")
     try:
-        return _build_answering(network)
+        return _build_answering(network, mirrored)
     finally:
         config.set_dtype_policy(policy)
 
 
-def _build_answering(network):
+def _build_answering(network, mirrored):
     copy = in_dtype(network)
-    ab, logits = copy.outputs
+    lightness, (ab, logits) = copy.input, copy.outputs
+    if mirrored:
+        lightness = Input((None, None, 1), name="lightness")
+        # call(): the layers themselves, not a model within the model
+        ab, logits = map(_mean_of_mirrored, copy.call(ops.concatenate([lightness, ops.flip(lightness, axis=2)], axis=0)))
     softmax = layers.Softmax(name="shares")(layers.DepthwiseConv2D(1, depthwise_initializer="ones", name="sharpen")(logits))
     palette = layers.Conv2D(2, 1, use_bias=False, name="palette")(softmax)
     palette = layers.DepthwiseConv2D(1, use_bias=False, depthwise_initializer="ones", name="gain")(palette)
     strides = strides_of(network)
     if strides[0] == strides[1]:
         answers = enlarged(layers.Concatenate(name="answers")([ab, palette]), strides[0], "")
-        return Model(copy.input, layers.Concatenate(name="scaled_answers")([copy.input, answers]), name="colorizer")
+        return Model(lightness, layers.Concatenate(name="scaled_answers")([lightness, answers]), name="colorizer")
     answers = [enlarged(ab, strides[0], "_ab"), enlarged(palette, strides[1], "_palette")]
-    return Model(copy.input, layers.Concatenate(name="scaled_answers")([copy.input, *answers]), name="colorizer")
+    return Model(lightness, layers.Concatenate(name="scaled_answers")([lightness, *answers]), name="colorizer")
+
+
+def _mean_of_mirrored(both):
+    """Of [2B, H, W, C], the first B of pictures and the others of their mirror images."""
+    pictures, mirrored = ops.split(both, 2, axis=0)
+    return layers.Average()([pictures, ops.flip(mirrored, axis=2)])
 
 
 def enlarged(x, stride, name):
@@ -277,7 +289,8 @@ def in_dtype(network, dtype="float32"):
     """
 
     def clone(layer):
-        return layer.__class__.from_config({**layer.get_config(), "dtype": dtype})
+        of_a_layer = {"dtype": dtype} if isinstance(layer, layers.Layer) else {}  # ops have none
+        return layer.__class__.from_config({**layer.get_config(), **of_a_layer})
 
     bare = Model(network.input, network.output, name=network.name)
     copy = models.clone_model(bare, clone_function=clone)

@@ -130,7 +130,7 @@ def in_eight_bits(network, calibration):
     batch norms that are no part of a convolution, and attention.
     """
     heads_and_after, followers = set(), {}
-    for layer in network.layers:
+    for layer in network.operations:
         parents = [parent.operation.name for node in layer._inbound_nodes for parent in node.parent_nodes]
         for parent in parents:
             followers.setdefault(parent, []).append(layer)
@@ -167,7 +167,9 @@ def _replaced(network, replacement):
     def clone(layer):
         new = replacement(layer) or (_REPLACEMENTS[type(layer)](layer) if type(layer) in _REPLACEMENTS else None)
         if new is None:
-            new = own[layer.name] = layer.__class__.from_config(layer.get_config())
+            new = layer.__class__.from_config(layer.get_config())
+            if isinstance(layer, keras.layers.Layer):  # no op, which has no weights
+                own[layer.name] = new
         return new
 
     copy = keras.models.clone_model(network, clone_function=clone)

@@ -242,7 +242,7 @@ def build_model(config, synchronized=False, steps=1):
 def _build_dial(config, steps, synchronized):
     if config.model == "residual":
         network = networks.build_residual(config.bins, seed=config.seed, synchronized=synchronized)
-        model = DialColorizer(network)
+        model = DialColorizer(network, config.mirrored)
         model.compile(
             [(_dial_optimizer(config, 1.0, steps), network.trainable_variables)], config.bins_weight, jit_compile=config.jit_compile
         )
@@ -256,7 +256,7 @@ def _build_dial(config, steps, synchronized):
         frozen = ("stem", *(f"block{number}_" for number in range(config.frozen_blocks)))
         for layer in encoder:
             layer.trainable = not layer.name.startswith(frozen)
-    model = DialColorizer(network)
+    model = DialColorizer(network, config.mirrored)
     parts = [
         (encoder, config.encoder_rate if config.pretrained else 1.0),
         ([layer for layer in network.layers if layer not in encoder], 1.0),

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from skimage import color as skimage_color
 
-from colorizer import color, dial, inference, metrics, networks, rendering
+from colorizer import color, dial, inference, metrics, networks, ondevice, rendering
 from colorizer.dial import DialColorizer, palette_of
 
 BINS = 9
@@ -174,6 +174,33 @@ def test_a_new_model_goes_on_from_a_trained_ones_colours(model, labs, two_heads)
     assert np.exp(np.array(other.log_prior)).sum() == pytest.approx(1, abs=1e-3)
     with pytest.raises(ValueError):
         DialColorizer(two_heads(BINS + 1)).begin_with(model.generator, labs[:3])
+
+
+def test_a_mirrored_answer_is_that_of_the_mirror_image_and_of_all_three_forms(labs, tmp_path, rng):
+    """The mean of what the plain network says of both; so after being saved, and as a .tflite file."""
+    network = networks.build_residual(BINS, widths=(8, 8, 8), blocks=(1, 1, 1))
+    model = DialColorizer(network, mirrored=True)
+    model.set_palette(labs)
+    model.compile([(keras.optimizers.AdamW(2e-3), network.trainable_variables)])
+    model.fit(batches(labs, 20), verbose=0, shuffle=False)
+    model.refresh(labs, [color.scale(labs[..., :1]).astype("float32")])
+    scaled = rng.uniform(-1, 1, (3, 16, 24, 1)).astype("float32")
+    answer = model.generator(scaled).numpy()
+    np.testing.assert_allclose(model.generator(scaled[:, :, ::-1]).numpy(), answer[:, :, ::-1], atol=1e-5)
+    plain = networks.build_answering(network)
+    for layer in plain.layers:
+        if layer.weights:
+            layer.set_weights(model.generator.get_layer(layer.name).get_weights())
+    both = plain(scaled).numpy(), plain(scaled[:, :, ::-1]).numpy()[:, :, ::-1]
+    np.testing.assert_allclose(answer[..., :3], np.mean(both, axis=0)[..., :3], atol=1e-5)
+    assert np.abs(both[0] - both[1])[..., 1:3].max() > 1e-3
+    traits = inference.Traits(16, 8, keeps_lightness=True)
+    inference.save(tmp_path / "a.keras", model.generator, traits)
+    (tmp_path / "a.tflite").write_bytes(ondevice.convert(inference.network_of(tmp_path / "a.keras"), traits))
+    for vividness in (0, 1):
+        wanted = rendering.vivid(color.unscale(answer), vividness, 1)
+        for form in ("keras", "tflite"):
+            np.testing.assert_allclose(inference.load(tmp_path / f"a.{form}")(50 * scaled + 50, vividness), wanted, atol=1e-2)
 
 
 def test_heads_of_different_sizes_give_one_answer(labs):
