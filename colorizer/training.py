@@ -95,7 +95,7 @@ def _train(config, workdir, strategy, data, steps, command):
         model = build_model(config, strategy.num_replicas_in_sync > 1, steps * config.epochs)
     progress = restore_newest(workdir, model)
     if isinstance(model, DialColorizer) and not (progress.epoch or progress.step):
-        _begin(model, config, lab_batches(data.train, config.batch_size, PALETTE_PIXELS))
+        begin(model, config, data)
     known_grey = data.grey_left_out()
     print(_introduction(config, data, steps, model, strategy))
     write_history(workdir, progress)
@@ -268,8 +268,9 @@ def _build_dial(config, steps, synchronized):
     return model
 
 
-def _begin(model, config, labs):
+def begin(model, config, data):
     """Gives a new DialColorizer its palette, and the weights that config.init names."""
+    labs = lab_batches(data.train, config.batch_size, PALETTE_PIXELS)
     if not config.init:
         return model.set_palette(labs)
     try:

@@ -1,9 +1,9 @@
 """Make the weights that ship from a run of two answers: release/NAME.keras, colorizer/weights/NAME.tflite, and their checksums.
 
-    python release/publish.py --run=runs/folder-lite0 --name=photo --vividness=0.4
+    python release/publish.py --run=runs/folder-lite0/last.keras --name=photo --vividness=0.4
 
-From the newest checkpoint. Temperature, prior and gain are fitted anew, on the run's validation pictures at the render size,
-with the statistics of batch norms from pictures as in training.
+From a .keras file of the run, or its best.keras. Temperature, prior and gain are fitted anew, on the run's validation pictures at the
+render size, with the statistics of batch norms from pictures as in training.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from colorizer import config, dataset, images, inference, networks, ondevice, tr
 
 STATISTICS_PIXELS = 2**25  # eight times those after an epoch: of 256 crops of 128 px they are noisy
 
-flags.DEFINE_string("run", None, "The run's folder.", required=True)
+flags.DEFINE_string("run", None, "The run's folder, or a .keras file in it.", required=True)
 flags.DEFINE_string("name", None, "The model's name.", required=True)
 flags.DEFINE_float("vividness", None, "Its default. Unset: the recipe's.")
 flags.DEFINE_integer("pictures", 256, "Validation pictures to fit the readout on.")
@@ -29,17 +29,17 @@ flags.DEFINE_integer("pictures", 256, "Validation pictures to fit the readout on
 
 def main(_):
     FLAGS = flags.FLAGS
-    run = pathlib.Path(FLAGS.run)
-    settings = inference.trained_on(run)
+    settings = inference.trained_on(FLAGS.run)
     if settings is None or settings.model not in config.TWO_ANSWERS:
-        raise SystemExit(f"{run}: no run of a network with two answers")
+        raise SystemExit(f"{FLAGS.run}: no run of a network with two answers")
+    settings = dataclasses.replace(settings, init=FLAGS.run, averaging=0.0)  # the file has the averages
+    data = dataset.load(settings)
     model = training.build_model(settings)
-    if not training.restore_newest(run, model).epoch:
-        raise SystemExit(f"{run}: no epoch has ended")
+    training.begin(model, settings, data)
     size = settings.render_size or settings.image_size
     judged = dataclasses.replace(settings, image_size=size, eval_examples=FLAGS.pictures, train_examples=1, repeats="", leave_out="")
     labs = np.concatenate(list(training.lab_batches(dataset.load(judged).validation, 16, 2**40)))
-    print(model.refresh(labs, training.lightness_seen(settings, dataset.load(settings), STATISTICS_PIXELS)))
+    print(model.refresh(labs, training.lightness_seen(settings, data, STATISTICS_PIXELS)))
     traits = training.traits_of(settings)
     if FLAGS.vividness is not None:
         traits = dataclasses.replace(traits, vividness=FLAGS.vividness)

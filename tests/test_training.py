@@ -182,12 +182,12 @@ def test_what_ships_is_the_runs_newest_weights_and_its_checksum(tmp_path, monkey
     (tmp_path / "SHA256SUMS").write_text("0123  other.tflite\n4567  mine.keras\n")
     publish = module_of("release/publish.py")
     publish.STATISTICS_PIXELS = 2**14
-    publish.flags.FLAGS(["publish.py", f"--run={tmp_path / 'run'}", "--name=mine", "--vividness=0.7", "--pictures=16"])
+    publish.flags.FLAGS(["publish.py", f"--run={tmp_path / 'run/last.keras'}", "--name=mine", "--vividness=0.7", "--pictures=16"])
     publish.main([])
     listed = dict(reversed(line.split()) for line in (tmp_path / "SHA256SUMS").read_text().splitlines())
     assert listed.pop("other.tflite") == "0123"
     assert listed == {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("mine.keras", "mine.tflite")}
-    trained, whole, small = (inference.load(tmp_path / name) for name in ("run", "mine.keras", "mine.tflite"))
+    trained, whole, small = (inference.load(tmp_path / name) for name in ("run/last.keras", "mine.keras", "mine.tflite"))
     assert whole.traits.vividness == small.traits.vividness == 0.7
     lightness = np.linspace(0, 100, 64 * 64, dtype="float32").reshape(1, 64, 64, 1)
     np.testing.assert_allclose(whole(lightness, 0), trained(lightness, 0), atol=0.2)  # float16
