@@ -116,7 +116,7 @@ def small(dataset, model):
     37 minutes in bfloat16; what each part is worth: docs/experiments.md.
     """
     return Config(
-        dataset=dataset, model=model, recipe="small", image_size=32, batch_size=128, epochs=30, lightness_jitter=0.15, vividness=0.5,
+        dataset=dataset, model=model, recipe="small", image_size=32, batch_size=128, epochs=14, lightness_jitter=0.15, vividness=0.5,
         mirrored=True, optimizer="muon", learning_rate=5e-3, beta1=0.9, weight_decay=0.1, averaging=0.998, schedule="cosine",
         **(dict(shift=3, warp=0.15) if dataset == "cifar10" else {}),
     )  # fmt: skip
