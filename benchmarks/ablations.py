@@ -21,7 +21,7 @@ DATASETS = {"small": "cifar10", "photo": "folder"}
 STEPS = {"small": 700, "photo": 500}
 # averages over the last hundred steps, and without what keeps a long training from learning its pictures by heart
 SHORT = {
-    "small": {"averaging": 0.99, "precision": "mixed_bfloat16", "warp": 0.0, "weight_decay": 0.02},
+    "small": {"averaging": 0.99, "precision": "mixed_bfloat16", "warp": 0.0, "weight_decay": 0.02, "mirrored": False},
     "photo": {"averaging": 0.99, "eval_examples": 200},
 }
 ROWS = {
