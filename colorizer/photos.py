@@ -271,7 +271,7 @@ def _read_by_pillow(path, max_pixels):
         _check_pixels(path, picture.width * picture.height * getattr(picture, "n_frames", 1), max_pixels)
         if picture.format == "JPEG2000":
             logging.warning("%s: JPEG 2000 is read at 8 bits, without its colour profile and metadata", path)
-        elif picture.format == "PPM" and picture.mode == "RGB" and picture.tile[0].codec_name == "ppm":
+        elif picture.format == "PPM" and picture.mode == "RGB" and picture.tile[0].codec_name == "ppm" and picture.tile[0].args[1] > 255:
             logging.warning("%s: its colours are read at 8 bits", path)
         info, exif, arrays, delays = picture.info, metadata.exif_of(picture), [], []
         iptc = metadata.iptc_of_tiff(picture) if picture.format == "TIFF" else None

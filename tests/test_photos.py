@@ -351,6 +351,8 @@ def test_what_is_read_at_fewer_bits_is_said(tmp_path, rng, caplog):
     caplog.clear()
     Image.fromarray((deep >> 8).astype("uint8")).save(tmp_path / "b.ppm")
     photos.read(tmp_path / "b.ppm")
+    (tmp_path / "d.ppm").write_bytes(b"P6 7 5 200\n" + (deep >> 9).astype("uint8").tobytes())
+    photos.read(tmp_path / "d.ppm")
     assert not caplog.text
     Image.fromarray((deep >> 8).astype("uint8")).save(tmp_path / "c.jp2")
     photos.read(tmp_path / "c.jp2")
