@@ -29,13 +29,14 @@ BOUNDS = {
 }
 
 
-def write(network, traits, output, name, formats, quantize, size=0, calibration=(), examples=(), command="", terms=""):
+def write(network, traits, output, name, formats, quantize, size=0, calibration=(), examples=(), command="", terms="",
+          max_pixels=serving.MAX_PIXELS):  # fmt: skip
     """Exports a network and gives the rows of the table: a dict for each file.
 
     network: in float32. output: folder; the SavedModel goes to output/name/N, N the next free number, .tflite files to
     output/name-KIND.tflite, the table to output/export.json and output/README.md. calibration, examples: Examples; without the
-    latter nothing is verified. terms: of use, for the .tflite files to say. Raises ColorizerError, and leaves nothing behind, where
-    a file differs by more than BOUNDS or cannot be written.
+    latter nothing is verified. terms: of use, for the files to say. max_pixels: of a picture that a server takes. Raises
+    ColorizerError, and leaves nothing behind, where a file differs by more than BOUNDS or cannot be written.
     """
     output = pathlib.Path(output)
     images.check_writable(output)
@@ -48,7 +49,7 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
     try:
         rows = []
         if "savedmodel" in formats:
-            _save_model(network, traits, aside / "savedmodel", examples)
+            _save_model(network, traits, aside / "savedmodel", examples, terms, max_pixels)
             rows.append(_row("savedmodel", aside / "savedmodel", network, traits, examples))
         if "tflite" in formats:
             static = dataclasses.replace(traits, static_size=size)
@@ -99,13 +100,14 @@ def _put_version(saved, folder):
 # ---- the SavedModel ---------------------------------------------------------------------------------------------------
 
 
-def _save_model(network, traits, folder, examples):
-    module = serving.Served(network, traits)
+def _save_model(network, traits, folder, examples, terms, max_pixels):
+    module = serving.Served(network, traits, max_pixels)
     signatures = module.signatures()
     tf.saved_model.save(module, folder, signatures=signatures)
     extra = folder / "assets.extra"
     extra.mkdir()
-    (extra / inference.TRAITS_FILE).write_text(json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
+    about = {**dataclasses.asdict(traits), "version": __version__, "license": terms, "max_pixels": max_pixels}
+    (extra / inference.TRAITS_FILE).write_text(json.dumps(about, indent=1))
     side = traits.render_size
     picture = images.from_array(examples[0].rgb) if examples else images.from_array(np.full((side, side, 3), 128, "uint8"))
     rgb = np.asarray(picture.resize((side, side)))

@@ -16,13 +16,16 @@ KINDS = ("none", "float16", "dynamic", "int8")
 # for who merges without this package's rendering.py, whose functions are named
 MERGING = (
     "1. lightness: the L* (0..100) of the whole picture, reduced with antialiasing to {shape}."
-    " 2. predict_lab gives CIE L*a*b* at that size; its L* is not needed. 3. Enlarge a* and b* to the picture's size: bicubic, or along"
-    " the edges of its lightness (rendering.guided_terms, then guided_ab). 4. Put the picture's own L* with them; where that is no sRGB"
+    " 2. predict_lab gives CIE L*a*b* at that size; its L* is not needed. 3. Bring a* and b* to the picture's size along the edges of its"
+    " lightness (rendering.guided_terms, guided_ab). With l the reduced lightness and M the mean of 3x3 pixels, edges repeated, for a* and"
+    " b* each: slope = M((M(l ab) - M(l) M(ab)) / (M(l l) - M(l) M(l) + {epsilon:g})), rest = ab - slope l; enlarge slope and rest by bicubic"
+    " interpolation; ab = slope L* + rest. 4. Put the picture's own L* with them; where that is no sRGB"
     " colour, multiply a* and b* by the largest share that is one (color.into_gamut). 5. Convert to sRGB, D65. colorize does the same for"
     " a picture of the network's own size."
 )
 ANY_SHAPE = (
-    "a short side of render_size pixels, the aspect kept up to 8 to 1, both sides rounded to multiples of stride (rendering.render_shape)"
+    "a short side of render_size pixels, the aspect kept up to 8 to 1, both sides rounded to multiples of stride, of 4 Mi pixels at most"
+    " (rendering.render_shape)"
 )
 
 
@@ -35,7 +38,11 @@ def about(traits):
             "predict_lab": {"lightness": f"float32 [1, {height}, {width}, 1], L* 0..100", "vividness": "float32 [], 0..1"},
             "colorize": {"image": f"uint8 [1, {height}, {width}, 3], sRGB 0..255"},
         },
-        "merging": MERGING.format(shape=shape),
+        "outputs": {
+            "predict_lab": {"lab": f"float32 [1, {height}, {width}, 3], CIE L*a*b*, D65"},
+            "colorize": {"image": f"uint8 [1, {height}, {width}, 3], sRGB 0..255"},
+        },
+        "merging": MERGING.format(shape=shape, epsilon=rendering.GUIDED_EPSILON),
     }
 
 
@@ -223,7 +230,7 @@ def convert(network, traits, kind="none", calibration=(), terms=""):
 
 
 def with_traits(model, traits):
-    """A .tflite file with a zip archive at its end, where phones' tools and inference.load() look: `unzip -p NAME colorizer.json`."""
+    """A .tflite file with a zip archive at its end, as TFLite's associated files are: `unzip -p NAME colorizer.json`."""
     whole = io.BytesIO()
     whole.write(model)
     with zipfile.ZipFile(whole, "a") as archive:

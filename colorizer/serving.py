@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from colorizer import color, inference, rendering
 
-MAX_PIXELS = 2**25  # of a picture in a request: what is larger comes back empty
+MAX_PIXELS = 2**25  # of a picture in a request, unless export says otherwise
+PNG_SIDE = 10**6  # the longest that libpng writes
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
 _BYTES = tf.TensorSpec([None], tf.string, name="image_bytes")
@@ -113,34 +114,48 @@ class Served(tf.Module):
 
     def _colorize_bytes(self, encoded, vividness):
         vividness = tf.broadcast_to(vividness, tf.shape(encoded))
-        # a data set can pass over what fails, which nothing else in a graph can
-        readable = tf.data.Dataset.from_tensor_slices((encoded, vividness)).enumerate()
-        readable = readable.map(lambda place, given: (place, self._decoded(given[0]), given[1])).ignore_errors()
 
-        def coloured(answers, given):
-            place, rgb, its_vividness = given
-            png = tf.io.encode_png(self._colorize(rgb[None], its_vividness[None])[0])
-            return tf.tensor_scatter_nd_update(answers, [[place]], [png])
+        def coloured(given):
+            its_bytes, its_vividness = given
+            rgb = self._decoded(its_bytes)
+            return tf.cond(
+                tf.size(rgb) > 0, lambda: tf.io.encode_png(self._colorize(rgb[None], its_vividness[None])[0]), lambda: tf.constant(b"")
+            )
 
-        return readable.reduce(tf.fill(tf.shape(encoded), b""), coloured)
+        # one after another, so that a request takes the memory of its largest picture
+        return tf.map_fn(coloured, (encoded, vividness), fn_output_signature=tf.TensorSpec([], tf.string), parallel_iterations=1)
 
     def _decoded(self, encoded):
-        """uint8 [H, W, 3] of an encoded picture. Fails where it cannot be read or has too many pixels."""
-        encoded = tf.cond(_starts(encoded, b"GIF8"), lambda: _first_frame_of_gif(encoded), lambda: encoded)
-        pixels = _pixels(encoded)
+        """uint8 [H, W, 3] of an encoded picture; [0, 0, 3] where it cannot be read or has too many pixels."""
         most = tf.constant(self._max_pixels, tf.int64)
-        with tf.control_dependencies([tf.debugging.assert_positive(pixels), tf.debugging.assert_less_equal(pixels, most)]):
-            encoded = tf.identity(encoded)
-        rgb = tf.case(
-            [
+        encoded = tf.cond(_starts(encoded, b"GIF8"), lambda: _first_frame_of_gif(encoded), lambda: encoded)
+        is_jpeg, pixels, has_alpha = _starts(encoded, b"\xff\xd8"), _pixels(encoded), _has_webp_alpha(encoded)
+        encoded = tf.where(is_jpeg | ((pixels > 0) & (pixels <= most)), encoded, b"")
+
+        def jpeg():
+            pixels = tf.reduce_prod(tf.cast(tf.io.extract_jpeg_shape(encoded, tf.int32)[:2], tf.int64))
+            with tf.control_dependencies([tf.debugging.assert_less_equal(pixels, most)]):
                 # as Pillow decodes it
-                (_starts(encoded, b"\xff\xd8"), lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")),
-                # which does not leave out the alpha of a WebP file by itself
-                (_has_webp_alpha(encoded), lambda: tf.io.decode_image(encoded, channels=4, expand_animations=False)[..., :3]),
-            ],
-            default=lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
-        )
-        return tf.ensure_shape(rgb, [None, None, 3])
+                return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+
+        def decoded(_):
+            rgb = tf.case(
+                [
+                    (is_jpeg, jpeg),
+                    # which does not leave out the alpha of a WebP file by itself
+                    (has_alpha, lambda: tf.io.decode_image(encoded, channels=4, expand_animations=False)[..., :3]),
+                ],
+                default=lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+            )
+            return tf.ensure_shape(rgb, [None, None, 3])
+
+        # a data set can pass over what fails, which nothing else in a graph can. Its function is made anew, and optimized, at every
+        # call: nothing is in it but what may fail
+        readable = tf.data.Dataset.from_tensors(0).map(decoded).ignore_errors()
+        options = tf.data.Options()
+        options.experimental_optimization.apply_default_optimizations = False
+        options.autotune.enabled = False
+        return readable.with_options(options).reduce(tf.zeros([0, 0, 3], tf.uint8), lambda _, rgb: rgb)
 
 
 def _within_0_and_1(vividness):
@@ -158,15 +173,20 @@ def _starts(encoded, magic):
     return tf.strings.substr(encoded, 0, len(magic)) == magic
 
 
+def _part(encoded, place, count):
+    """`count` bytes of the file's beginning; zeros behind its end."""
+    return tf.strings.substr(tf.strings.substr(encoded, 0, place + count) + b"\0" * (place + count), place, count)
+
+
 def _number(encoded, place, count, big=False):
     """An int64 of `count` bytes, the least first unless `big`."""
-    digits = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, place, count), tf.uint8), tf.int64)
+    digits = tf.cast(tf.io.decode_raw(_part(encoded, place, count), tf.uint8), tf.int64)
     order = range(count - 1, -1, -1) if big else range(count)
     return tf.reduce_sum(digits * tf.constant([256**power for power in order], tf.int64))
 
 
 def _pixels(encoded):
-    """Pixels of an encoded picture by its header, int64; 0 of what is no picture. Decoding would take the memory before it says.
+    """Pixels of an encoded picture by its header, int64; 0 of what is no picture, or JPEG. Decoding would take the memory before it says.
 
     0 as well of BMP files with palettes, of which TensorFlow gives the indices, and of animated WebP files, of which it reads some.
     """
@@ -174,11 +194,8 @@ def _pixels(encoded):
     def number(*place):
         return _number(encoded, *place)
 
-    def jpeg():
-        return tf.reduce_prod(tf.cast(tf.io.extract_jpeg_shape(encoded, tf.int32)[:2], tf.int64))
-
     def webp():
-        kind = tf.strings.substr(encoded, 12, 4)
+        kind = _part(encoded, 12, 4)
         return tf.case(
             [
                 (kind == b"VP8X", lambda: (1 - number(20, 1) // 2 % 2) * (number(24, 3) + 1) * (number(27, 3) + 1)),
@@ -190,12 +207,11 @@ def _pixels(encoded):
     def bmp():
         height = tf.minimum(number(22, 4), 2**32 - number(22, 4))  # negative where the top row is first
         # a PNG of a longer side could not be written
-        fit = (number(28, 2) >= 24) & (number(18, 4) < 2**16) & (height < 2**16)
+        fit = (number(28, 2) >= 24) & (number(18, 4) <= PNG_SIDE) & (height <= PNG_SIDE)
         return tf.where(fit, number(18, 4) * height, tf.constant(0, tf.int64))
 
     return tf.case(
         [
-            (_starts(encoded, b"\xff\xd8"), jpeg),
             (_starts(encoded, b"\x89PNG"), lambda: number(16, 4, True) * number(20, 4, True)),
             (_starts(encoded, b"GIF8"), lambda: number(6, 2) * number(8, 2)),
             (_starts(encoded, b"BM"), bmp),
@@ -206,7 +222,7 @@ def _pixels(encoded):
 
 
 def _has_webp_alpha(encoded):
-    kind = tf.strings.substr(encoded, 12, 4)
+    kind = _part(encoded, 12, 4)
 
     def flag():
         extended = kind == b"VP8X"

@@ -29,7 +29,9 @@ flags.DEFINE_multi_enum("format", ["savedmodel", "tflite"], ("savedmodel", "tfli
 flags.DEFINE_multi_enum("quantize", ["none", "float16"], ("none", "float16", "dynamic", "int8"), "Weights of the .tflite files: a file"
                         " for each. float16: half the size, the same colours. int8: a third, twice as fast, where the network bears it."
                         " dynamic: 8-bit weights alone. Repeatable.", **_HERE)  # fmt: skip
-flags.DEFINE_string("license", "", "Terms of use of the weights, for the .tflite files to say.", **_HERE)
+flags.DEFINE_string("license", "", "Terms of use of the weights, for the files to say.", **_HERE)
+flags.DEFINE_integer("max_pixels", None, "Of a picture that a server takes: a larger one comes back empty. 12 million take 1.8 GB while"
+                     " they are coloured. Unset: 33.5 million.", lower_bound=1, **_HERE)  # fmt: skip
 flags.DEFINE_integer("tflite_size", 0, "Height and width that the .tflite files take, pixels, for delegates that want them fixed. 0: any;"
                      " keeps a picture's aspect.", lower_bound=0, upper_bound=2048, **_HERE)  # fmt: skip
 flags.DEFINE_enum("dataset", None, config.DATASETS, "Pictures to calibrate and verify with. Unset: the run's own, else sample.", **_HERE)
@@ -59,7 +61,7 @@ def _export():
     judged_on = _judged_on(inference.trained_on(model), traits.render_size)
     images.check_writable(output)
     with commands.without_native_notes():
-        from colorizer import dataset, export
+        from colorizer import dataset, export, serving
 
         network = inference.network_of(model)
         calibration, examples = [], []
@@ -71,7 +73,7 @@ def _export():
             )
         rows = export.write(
             network, traits, output, FLAGS.name, set(FLAGS.format), quantize, FLAGS.tflite_size, calibration,
-            examples, shlex.join(["export.py", *sys.argv[1:]]), FLAGS.license,
+            examples, shlex.join(["export.py", *sys.argv[1:]]), FLAGS.license, FLAGS.max_pixels or serving.MAX_PIXELS,
         )  # fmt: skip
     print("\n".join(export.table(rows)))
     if not FLAGS.verify:
