@@ -297,14 +297,17 @@ def _indexed(count, read):
         return tf.data.Dataset.range(count).map(lambda index: read(index, None), num_parallel_calls=tf.data.AUTOTUNE)
 
     def shuffled(seed, epoch, examples, skip):
-        rng = np.random.default_rng([seed, epoch])
-        order = np.concatenate([rng.permutation(count) for _ in range(math.ceil(examples / count))])[:examples]
-        places = np.arange(examples)
+        # one pass after another, wherever the epochs end: none is left out of many short epochs
+        begin, end = epoch * examples + skip, (epoch + 1) * examples
+        passes = range(begin // count, math.ceil(end / count))
+        order = np.concatenate([np.random.default_rng([seed, number]).permutation(count) for number in passes])
+        order = order[begin - passes.start * count : end - passes.start * count]
 
         def example(index, place):
             return read(index, tf.random.experimental.stateless_fold_in(tf.constant([seed, epoch], tf.int64), place))
 
-        return tf.data.Dataset.from_tensor_slices((order[skip:], places[skip:])).map(example, num_parallel_calls=tf.data.AUTOTUNE)
+        places = np.arange(skip, examples)
+        return tf.data.Dataset.from_tensor_slices((order, places)).map(example, num_parallel_calls=tf.data.AUTOTUNE)
 
     return Split(count, in_order, shuffled)
 

@@ -204,6 +204,13 @@ def trained_on(path):
         raise ColorizerError(f"{path}/config.json: not a run's configuration ({error})") from error
 
 
+def folders_of(settings, seen=()):
+    """The folders of pictures that a run of this Config was trained on, and that what it began with (init) had been."""
+    own = [settings.data_dir] if settings.dataset == "folder" else []
+    before = trained_on(settings.init) if settings.init and settings.init not in seen else None
+    return own + (folders_of(before, (*seen, settings.init)) if before else [])
+
+
 def load(path):
     """The Colorizer of a name in config.SHIPPED, a run folder (its best.keras), a .keras or .tflite file or a SavedModel.
 

@@ -4,6 +4,8 @@ All are fully convolutional: height and width are unknown until they run, and mu
 LITE0_STRIDE. Inputs and outputs are scaled: lightness [B, H, W, 1] and Lab [B, H, W, 3] in -1..1 (color.scale).
 """
 
+import math
+
 from keras import Input, Model, config, initializers, layers, models, ops
 
 
@@ -112,7 +114,7 @@ def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0, synchroniz
     Args:
       widths: channels of the decoder at strides 32, 16, 8, 4.
       heads: of the attention; 0: none.
-      seed: of initialisation.
+      seed: of initialisation, but for the attention's, which keras.utils.set_random_seed gives.
       synchronized: batch statistics over all replicas rather than each one's own.
     """
     seeds = iter(range(1000 * seed, 1000 * seed + 999))
@@ -130,9 +132,7 @@ def build_lite0(bins=128, widths=(192, 160, 96, 64), heads=4, seed=0, synchroniz
         x = layers.ReLU(name=f"decode{stride}_relu")(x)
         if stride == 16 and heads:
             attended = layers.LayerNormalization(name="attend_norm")(x)
-            attended = layers.MultiHeadAttention(heads, width // heads, attention_axes=(1, 2), seed=next(seeds), name="attend")(
-                attended, attended
-            )
+            attended = layers.MultiHeadAttention(heads, width // heads, attention_axes=(1, 2), name="attend")(attended, attended)
             x = layers.Add(name="attended")([x, attended])
     return Model(lightness, _heads(x, x, bins, seeds), name="colorizer")
 
@@ -225,7 +225,9 @@ def _inverted_residual(x, kernel, strides, expansion, width, name, seeds):
     if expansion > 1:
         x = layers.Conv2D(x.shape[-1] * expansion, 1, kernel_initializer=_he(seeds), name=f"{name}_expand")(x)
         x = layers.ReLU(6.0, name=f"{name}_expand_relu")(x)
-    x = layers.DepthwiseConv2D(kernel, strides=strides, padding="same", depthwise_initializer=_he(seeds), name=f"{name}_depthwise")(x)
+    # He et al. 2015: Keras counts all channels as inputs of a depthwise kernel, which has one
+    start = initializers.RandomNormal(stddev=math.sqrt(2) / kernel, seed=next(seeds))
+    x = layers.DepthwiseConv2D(kernel, strides=strides, padding="same", depthwise_initializer=start, name=f"{name}_depthwise")(x)
     x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
     x = layers.Conv2D(width, 1, kernel_initializer=_he(seeds), name=f"{name}_project")(x)
     return layers.Add(name=f"{name}_add")([came, x]) if strides == 1 and came.shape[-1] == width else x

@@ -18,7 +18,7 @@ MERGING = (
     "1. lightness: the L* (0..100) of the whole picture, reduced with antialiasing to {shape}."
     " 2. predict_lab gives CIE L*a*b* at that size; its L* is not needed. 3. Bring a* and b* to the picture's size along the edges of its"
     " lightness (rendering.guided_terms, guided_ab). With l the reduced lightness and M the mean of 3x3 pixels, edges repeated, for a* and"
-    " b* each: slope = M((M(l ab) - M(l) M(ab)) / (M(l l) - M(l) M(l) + {epsilon:g})), rest = ab - slope l; enlarge slope and rest by bicubic"
+    " b* each: slope = M((M(l ab) - M(l) M(ab)) / (M(l l) - M(l) M(l) + {epsilon:g})), rest = ab - slope l; enlarge both by bicubic"
     " interpolation; ab = slope L* + rest. 4. Put the picture's own L* with them; where that is no sRGB"
     " colour, multiply a* and b* by the largest share that is one (color.into_gamut). 5. Convert to sRGB, D65. colorize does the same for"
     " a picture of the network's own size."

@@ -253,7 +253,7 @@ def _build_dial(config, steps, synchronized):
         for name, weights in pretrained.lite0_weights().items():
             network.get_layer(name).set_weights(weights)
     if config.pretrained:
-        frozen = ("stem", *(f"block{number}_" for number in range(config.frozen_blocks)))
+        frozen = ("stem", *(f"block{number}_" for number in range(config.frozen_blocks))) if config.frozen_blocks else ()
         for layer in encoder:
             layer.trainable = not layer.name.startswith(frozen)
     model = DialColorizer(network, config.mirrored)
@@ -679,7 +679,7 @@ def finish(config, workdir, command):
     path = workdir / "report.json"
     if path.exists():
         return json.loads(path.read_text())
-    pictures = dataset.pictures(config, "test", config.eval_examples, trained_in=[config.data_dir])
+    pictures = dataset.pictures(config, "test", config.eval_examples, trained_in=inference.folders_of(config))
     predictors = [
         *evaluation.trivial(metrics.median_ab(pictures.training())),
         evaluation.of_model(config.model, inference.load(workdir / "best.keras")),

@@ -115,6 +115,9 @@ def test_an_epoch_has_every_example_once_in_an_order_of_its_own(cifar10):
     numbers = [[max(ends) for ends in order] for order in orders]
     assert sorted(numbers[0]) == sorted(numbers[1]) == sorted(set(range(40)) - {3})
     assert numbers[0] != numbers[1]
+    short = [tuple(picture[0, [0, -1], 0]) for e in range(8) for picture in pictures_of(train, seed=0, epoch=e, examples=10, skip=0)]
+    passes = [sorted(max(ends) for ends in short[number * 39 : number * 39 + 39]) for number in (0, 1)]
+    assert passes == [sorted(numbers[0])] * 2  # an epoch that ends in the middle leaves nothing out
 
 
 @pytest.mark.parametrize("name", ["cifar10", "places365", "sample"])

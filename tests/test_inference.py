@@ -1,5 +1,7 @@
 """A saved network: what it carries, and what is said of files that are none."""
 
+import dataclasses
+import json
 import zipfile
 
 import keras
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 from skimage import data as photographs
 
-from colorizer import ColorizerError, color, inference, metrics, networks, rendering
+from colorizer import ColorizerError, color, config, inference, metrics, networks, rendering
 
 TRAITS = inference.Traits(render_size=16, stride=8, gain=1.5, vividness=0.0)
 
@@ -109,3 +111,22 @@ def test_a_network_without_detail_is_the_same_at_any_size(rng):
     flat = inference.of_network(lambda x: np.broadcast_to(color.scale(np.array([50, 20, -30], "float32")), (*x.shape[:-1], 3)), TRAITS)
     lab = inference.colorized(flat, rng.uniform(0, 100, (1, 37, 91, 1)).astype("float32"))
     np.testing.assert_allclose(lab, np.broadcast_to(np.array([50, 20, -30]), lab.shape), atol=1e-3)
+
+
+def test_a_run_was_trained_on_what_it_began_with_had_been_trained_on(tmp_path):
+    """Else a fine-tuned run would be judged on training pictures of the first one."""
+
+    def run(name, init):
+        settings = config.resolve("photo", "folder", "lite0", {"data_dir": str(tmp_path), "init": init})
+        settings = dataclasses.replace(settings, data_dir=f"pictures/{name}")
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "config.json").write_text(json.dumps({"config": dataclasses.asdict(settings)}))
+        return settings
+
+    run("first", "photo")
+    second = run("second", str(tmp_path / "first" / "last.keras"))
+    assert inference.folders_of(second) == ["pictures/second", "pictures/first"]
+    third = run("third", str(tmp_path / "gone"))
+    assert inference.folders_of(third) == ["pictures/third"]
+    run("first", str(tmp_path / "second"))  # a circle, as where a folder was used again
+    assert inference.folders_of(second)[:2] == ["pictures/second", "pictures/first"]

@@ -109,6 +109,15 @@ def test_kernels_start_as_he_et_al_say():
     assert kernel.std() == pytest.approx(np.sqrt(2 / (16 * 128)), rel=0.02)
 
 
+def test_signals_keep_their_size_through_an_encoder_that_starts_from_nothing():
+    """Fan-in of a depthwise kernel is k x k: with all channels counted, as Keras does, block 15 gave 6e-9."""
+    network = networks.build_lite0(bins=8, heads=0)
+    blocks = [layer for layer in network.layers if layer.name.endswith("_project")]
+    lightness = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 1)).astype("float32")
+    for answer in keras.Model(network.input, [layer.output for layer in blocks])(lightness):
+        assert 0.05 < float(keras.ops.std(answer)) < 20
+
+
 def test_the_seed_decides_the_weights():
     first, again, other = (networks.build_generator((8, 16), seed=seed).get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again))

@@ -68,7 +68,7 @@ def _evaluate():
     with commands.without_native_notes():
         from colorizer import aging, classifier, dataset, realism, report
 
-    trained_in = [its.data_dir for its in trained_on if its.dataset == "folder"]
+    trained_in = [folder for its in trained_on for folder in inference.folders_of(its)]
     pictures = dataset.pictures(judged_on, FLAGS.split, FLAGS.limit, trained_in)
     predictors = evaluation.trivial(metrics.median_ab(pictures.training()) if pictures.training else None)
     for name, path in zip(names, models):
