@@ -53,7 +53,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
         assert json.loads(str(saved["progress"]))["epoch"] >= 1
 
 
-@pytest.mark.parametrize("model", ["gan", "unet"])
+@pytest.mark.parametrize("model", ["gan", "unet", "residual"])
 def test_two_replicas_learn_what_one_device_learns(model, tmp_path):
     """In a process of its own, which splits the CPU into two logical devices."""
     result = subprocess.run(
