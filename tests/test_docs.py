@@ -34,6 +34,15 @@ def test_the_lines_of_the_card_are_those_of_the_pictures(argument):
         assert f"| {' | '.join(cells)} |" in card
 
 
+@pytest.mark.parametrize(("label", "file"), [("300 scenes", "scenes150"), ("24 Kodak photographs", "kodak24"), ("250 rooms", "rooms256"),
+                                             ("2,000 of MiniPlaces", "places128"), ("701 validation", "validation")])  # fmt: skip
+def test_the_readme_says_of_photographs_what_the_card_says(label, file):
+    (line,) = [line for line in pathlib.Path(TOP, "README.md").read_text().splitlines() if line.startswith(f"| {label}")]
+    (_, cells), *_ = module_of("docs/photographs.py").lines(f"{file}//", os.path.join(PHOTO, f"{file}.csv"))
+    in_short = [" %, ".join(re.search(r": (\S+) %.* at (\S+) %", cell).groups()) + " %" for cell in cells[3:]]
+    assert line.replace(" under", "").strip("| ").split(" | ")[1:] == [cells[2], *in_short]
+
+
 @pytest.mark.parametrize("name", ["scenes150", "kodak24", "kodak24-aged", "rooms256", "places128"])
 def test_the_pictures_figures_average_to_the_reports(name):
     report = json.loads(pathlib.Path(PHOTO, f"{name}.json").read_text())
