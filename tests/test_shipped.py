@@ -113,4 +113,6 @@ def test_it_is_exported_exactly_and_in_eight_bits_within_the_bound_in_integers(t
     assert np.mean([kind == np.int8 for kind in convolutions]) > 0.85
     with zipfile.ZipFile(tmp_path / "photo-int8.tflite") as archive:
         says = json.loads(archive.read(inference.TRAITS_FILE))
-    assert says["license"] == "CC0" and says["recipe"] == "photo"
+    with open(tmp_path / "photo" / "1" / "assets.extra" / inference.TRAITS_FILE) as file:
+        for form in (says, json.load(file)):
+            assert form["license"] == "CC0" and form["recipe"] == "photo" and "Apache License 2.0" in form["notice"]
