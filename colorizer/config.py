@@ -45,7 +45,7 @@ class Config:
 
     # the networks with two answers (networks.build_lite0, build_residual; dial.py)
     init: str = ""  # a trained model of this kind to go on from: photo, a run folder or a .keras file
-    pretrained: bool = True  # lite0: else its encoder begins with ImageNet features
+    pretrained: bool = True  # lite0: its encoder begins with ImageNet features, unless init names a model; false: from nothing
     frozen_blocks: int = 5  # of the encoder, the first ones: they stay as they are
     attention_heads: int = 4
     bins: int = 128  # colours of the vivid answer's distribution
@@ -63,8 +63,8 @@ class Config:
     epochs: int = 200
     batch_size: int = 128
     optimizer: str = "adamw"  # of the networks with two answers; "muon": Jordan et al. 2024, for their convolutions
-    steps_per_epoch: int = 0  # 0: as many whole batches as there are examples
-    learning_rate: float = 2e-4  # Adam, both networks
+    steps_per_epoch: int = 0  # 0: as many whole batches as the examples fill
+    learning_rate: float = 2e-4  # of Adam, both networks; of AdamW or Muon at its highest
     encoder_rate: float = 0.25  # the pretrained encoder's learning rate, as a share of that
     weight_decay: float = 0.0  # decoupled (Loshchilov and Hutter 2019)
     averaging: float = 0.0  # exponential moving average of the weights, its momentum (Polyak and Juditsky 1992); 0: none
@@ -229,7 +229,8 @@ def parse_settings(settings):
         if types[key] is float and type(values[key]) is int:
             values[key] = float(values[key])
         if type(values[key]) is not types[key]:
-            raise ColorizerError(f"--set={setting}: {key} takes {_article(types[key])}{keys}")
+            takes = {int: "a whole number", float: "a number", bool: "true or false"}[types[key]]
+            raise ColorizerError(f"--set={setting}: {key} takes {takes}{keys}")
     return values
 
 
@@ -240,10 +241,6 @@ def from_dict(saved):
     if unknown:
         raise ColorizerError(f"the run's config.json has unknown fields ({', '.join(unknown)}): it was written by a newer version")
     return Config(**saved)
-
-
-def _article(kind):
-    return {int: "a whole number", float: "a number", bool: "true or false"}[kind]
 
 
 def _check(field, value):

@@ -161,9 +161,9 @@ class Pictures:
 def pictures(config, split="test", limit=0, trained_in=()):
     """The Pictures of a part of the Config's data set; `limit`: its first ones. Grey ones are judged as well.
 
-    trained_in: the folders that the models to judge were trained on. Where there is no test part: validation of such a folder, or of
-    one that has this part; what was not trained on of a folder below or around one ("held-out"); of any other folder everything.
-    Raises ColorizerError where there are none.
+    trained_in: the folders that the models to judge were trained on. "test" of a folder without that part is, where the folder lies
+    inside or around one of these, what was not trained on ("held-out"); else, where it is one of them or has a part for validation, that
+    part; else all of it. Raises ColorizerError where there are none.
     """
     if config.dataset == "folder":
         return _folder_pictures(config, split, limit, trained_in)
@@ -236,12 +236,10 @@ def _folder_pictures(config, split, limit, trained_in):
     place, folders = top.resolve(), {pathlib.Path(folder).expanduser().resolve() for folder in trained_in}
     seen_in_training = place in folders
     overlapping = {folder for folder in folders - {place} if folder in place.parents or place in folder.parents}
-    if overlapping:
-        if split != "test":
-            raise ColorizerError(f"{top}: a model was trained on {overlapping.pop()}; --split={split} is a part of that folder")
-        split = "held-out"
-    elif split == "test" and not parts["test"]:
-        split = "validation" if seen_in_training or own & {"val", "validation"} else "all"
+    if overlapping and split != "test":
+        raise ColorizerError(f"{top}: a model was trained on {overlapping.pop()}; --split={split} is a part of that folder")
+    if split == "test" and not parts["test"]:
+        split = "held-out" if overlapping else "validation" if seen_in_training or own & {"val", "validation"} else "all"
     if split in ("train", "validation") and not seen_in_training and not own & {"train", "val", "validation"}:
         raise ColorizerError(f"{top}: it has no {split} part; without --split all of it is judged")
     files = parts[split] if split in parts else _shuffled_by_name(images.find(top))
@@ -331,7 +329,8 @@ def _warped(rgb, key, most):
     """uint8 pictures [B, H, W, 3], each zoomed by up to exp(most), stretched along one side and squeezed along the other by up to
     exp(most / 4), turned by up to `most` radians, about its centre; the edges mirrored."""
     count, height, width = tf.unstack(tf.shape(rgb)[:3])
-    drawn = most * tf.random.stateless_uniform([3, count], tf.random.experimental.stateless_fold_in(key, 9), -1.0, 1.0)
+    key = tf.random.experimental.stateless_fold_in(key, 13)  # aging has 0 to 12
+    drawn = most * tf.random.stateless_uniform([3, count], key, -1.0, 1.0)
     size, stretch, angle = tf.exp(drawn[0]), tf.exp(drawn[1] / 4), drawn[2]
     # from a place in the result to that in the picture
     a, b = size * stretch * tf.cos(angle), -size * stretch * tf.sin(angle)
@@ -498,7 +497,7 @@ def _prepared(name, data_dir, page):
     try:
         builder = tfds.builder(name, data_dir=os.path.expanduser(data_dir) or None, try_gcs=False)
     except Exception as error:  # TFDS lets everything through that a broken folder can cause
-        raise ColorizerError(f"{data_dir}: not a TFDS folder ({error})") from error
+        raise ColorizerError(f"{data_dir or '~/tensorflow_datasets'}: not a TFDS folder ({error})") from error
     finally:
         logging.set_verbosity(verbosity)
     if builder.is_prepared():

@@ -34,9 +34,9 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
     """Exports a network and gives the rows of the table: a dict for each file.
 
     network: in float32. output: folder; the SavedModel goes to output/name/N, N the next free number, .tflite files to
-    output/name-KIND.tflite, the table to output/export.json and output/README.md. calibration, examples: Examples; without the
-    latter nothing is verified. terms: of use, for the files to say. max_pixels: of a picture that a server takes. Raises
-    ColorizerError, and leaves nothing behind, where a file differs by more than BOUNDS or cannot be written.
+    output/name-KIND.tflite, the table to output/export.json and output/README.md. calibration: of lightness_seen(), for int8.
+    examples: Examples, without which nothing is verified. terms: of use, for the files to say. max_pixels: of a picture that a server
+    takes. Raises ColorizerError, and leaves nothing behind, where a file differs by more than BOUNDS or cannot be written.
     """
     output = pathlib.Path(output)
     images.check_writable(output)
@@ -53,11 +53,14 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
             rows.append(_row("savedmodel", aside / "savedmodel", network, traits, examples))
         if "tflite" in formats:
             static = dataclasses.replace(traits, static_size=size)
-            seen = [_seen(example.rgb, static) for example in calibration]
             for kind in quantize:
                 path = aside / f"{name}-{'float32' if kind == 'none' else kind}.tflite"
-                path.write_bytes(ondevice.convert(network, static, kind, seen, terms))
-                rows.append(_row(kind, path, network, traits, examples))
+                path.write_bytes(ondevice.convert(network, static, kind, calibration, terms))
+                try:
+                    rows.append(_row(kind, path, network, traits, examples))
+                except RuntimeError as error:  # LiteRT's
+                    reason = str(error).partition("\n")[0]
+                    raise ColorizerError(f"{path.name}: does not run ({reason}); nothing was exported") from error
         for row in reversed(rows):  # the SavedModel last: a server that watches its folder takes it up at once
             if row["form"] == "savedmodel":
                 row["file"] = f"{name}/{_put_version(aside / 'savedmodel', output / name)}"
@@ -67,19 +70,16 @@ def write(network, traits, output, name, formats, quantize, size=0, calibration=
         images.write_text(output / "export.json", json.dumps(report, indent=1) + "\n")
         images.write_text(readme, _readme(name, report))
         return rows
-    except RuntimeError as error:  # LiteRT's, of a file that was just made
-        reason = str(error).splitlines()[0]
-        raise ColorizerError(f"{name}: a file made of it does not run ({reason}); nothing was exported") from error
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
-        raise ColorizerError(f"{output}: cannot be written ({reason.splitlines()[0]})") from error
+        raise ColorizerError(f"{output}: cannot be written ({reason.partition(chr(10))[0]})") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         with contextlib.suppress(OSError):
             (output / name).rmdir()  # where nothing has come into it
 
 
-def _seen(rgb, traits):
+def lightness_seen(rgb, traits):
     """Lightness [1, h, w, 1] as the network sees a picture."""
     return images.resized(color.lightness_from_rgb(rgb), *traits.shape_for(*rgb.shape[:2]))[None]
 

@@ -28,8 +28,8 @@ def _left_out(error):
     logging.warning("left out: %s: %s", error.filename, error.strerror)
 
 
-def find(folder, unreadable=_left_out):
-    """The pictures below a folder by suffix, sorted by their path in it; hidden files and folders are passed over.
+def find(folder, unreadable=_left_out, recursive=True):
+    """The pictures in a folder, and in those below it, by suffix, sorted by their path in it; hidden files and folders are passed over.
 
     unreadable: called with the OSError of a folder that cannot be read.
     """
@@ -39,7 +39,7 @@ def find(folder, unreadable=_left_out):
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         found += [pathlib.Path(parent, name) for name in files
                   if not name.startswith(".") and pathlib.Path(name).suffix.lower() in SUFFIXES]  # fmt: skip
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
@@ -153,7 +153,7 @@ def replacing(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
-        with open(aside, "rb") as written:
+        with open(aside, "r+b") as written:  # Windows syncs only what can be written
             os.fsync(written.fileno())  # or after a power cut the name may stand for an empty file
         os.replace(aside, path)
     except OSError as error:

@@ -207,13 +207,14 @@ def trained_on(path):
     if path in config.SHIPPED:
         return None
     path = pathlib.Path(path)
+    file = (path if path.is_dir() else path.parent) / "config.json"
     try:
-        saved = json.loads(((path if path.is_dir() else path.parent) / "config.json").read_text())
-        return config.from_dict(saved["config"])
+        saved = json.loads(file.read_text())
+        return config.from_dict(saved["config"]) if "config" in saved else None
     except OSError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ColorizerError(f"{path}/config.json: not a run's configuration ({error})") from error
+    except (ValueError, TypeError) as error:
+        raise ColorizerError(f"{file}: not a run's configuration ({error})") from error
 
 
 def folders_of(settings, seen=()):
@@ -243,10 +244,7 @@ def network_of(path):
 
     from colorizer import networks
 
-    found = _found(path, to_train=True)[0]
-    if found.is_dir() or _is_tflite(found):
-        raise ColorizerError(f"{path}: an exported model; name the run folder or the .keras file that it was made of")
-    return networks.in_dtype(keras.models.load_model(found, compile=False))
+    return networks.in_dtype(keras.models.load_model(_found(path, to_train=True)[0], compile=False))
 
 
 def compiled(network):
@@ -284,7 +282,7 @@ def interpreter(path, threads=None):
         found.get_signature_runner("predict_lab")
         return found
     except (ValueError, RuntimeError) as error:
-        raise ColorizerError(f"{path}: not a .tflite file of this program ({str(error).splitlines()[0]})") from error
+        raise ColorizerError(f"{path}: not a .tflite file of this program ({str(error).partition(chr(10))[0]})") from error
 
 
 def _predictor_of_tflite(path, traits):
@@ -328,7 +326,7 @@ def _shipped(name, to_train):
 
 
 def _found(path, to_train=False):
-    """(the .keras or .tflite file or the SavedModel's folder, its Traits). to_train: of a shipped model the file with its layers.
+    """(the .keras or .tflite file or the SavedModel's folder, its Traits). to_train: with its layers, which only .keras files have.
 
     A zip archive has them, which a .keras file is and a .tflite file ends with, or a file in assets.extra.
     """
@@ -341,6 +339,8 @@ def _found(path, to_train=False):
             if not (path / "best.keras").is_file():
                 raise ColorizerError(f"{path}: no best.keras in it, so it is no run folder, or its first epoch has not ended")
             path = path / "best.keras"
+    if to_train and (path.is_dir() or _is_tflite(path)):
+        raise ColorizerError(f"{path}: an exported model; name the run folder or the .keras file that it was made of")
     try:
         if path.is_dir():
             saved = json.loads((path / "assets.extra" / TRAITS_FILE).read_text())

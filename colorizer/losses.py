@@ -1,7 +1,7 @@
-"""The paper's costs: functions of tensors, nothing here but Keras. Equation numbers are the paper's.
+"""The paper's costs, and those of the networks with two answers: functions of tensors, nothing here but Keras.
 
 `logits` are the discriminator's answers before the sigmoid, so -log D = softplus(-logit) and -log(1 - D) = softplus(logit):
-finite for every logit. Costs are means over everything, which includes the patches.
+finite for every logit. Costs are means over everything, which includes the patches. Equation numbers are the paper's.
 """
 
 from keras import ops
@@ -36,7 +36,7 @@ def distance_cost(ab, predicted_ab):
 
 
 def bins_cost(ab, logits, palette_ab):
-    """Cross-entropy [...] of the bin whose colour in `palette_ab` [Q, 2] is nearest to `ab` [..., 2], against logits [..., Q]."""
+    """Mean cross-entropy, a scalar, of the bin whose colour in `palette_ab` [Q, 2] is nearest to `ab` [..., 2], against logits [..., Q]."""
     # the square of ab itself is the same for all bins
     nearest = ops.argmin(ops.sum(ops.square(palette_ab), axis=-1) - 2 * ops.matmul(ab, ops.transpose(palette_ab)), axis=-1)
     return ops.mean(ops.sparse_categorical_crossentropy(nearest, logits, from_logits=True))

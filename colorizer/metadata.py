@@ -44,7 +44,7 @@ def labelled_xmp(xmp, label, path=""):
         if packet != text:
             return packet.encode()
     if xmp:
-        logging.warning("%s: its XMP, which is none, is replaced", path)
+        logging.warning("%s: its XMP is not valid and is replaced", path)
     begin, end = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>', '<?xpacket end="w"?>'
     return f"{begin}{_EMPTY.replace('</rdf:RDF>', description + '</rdf:RDF>')}{end}".encode()
 

@@ -1,7 +1,7 @@
-"""The paper's networks (3.1, 3.2, Fig. 2), and one with two answers, as functional Keras models. Nothing here but Keras.
+"""The paper's networks (3.1, 3.2, Fig. 2), and two with two answers, as functional Keras models. Nothing here but Keras.
 
-All are fully convolutional: height and width are unknown until they run, and must be multiples of `stride_of(widths)`, or of
-LITE0_STRIDE. Inputs and outputs are scaled: lightness [B, H, W, 1] and Lab [B, H, W, 3] in -1..1 (color.scale).
+All are fully convolutional: height and width are unknown until they run, and must be multiples of `stride_of(widths)`, LITE0_STRIDE or
+RESIDUAL_STRIDE. Inputs and outputs are scaled: lightness [B, H, W, 1] and Lab [B, H, W, 3] in -1..1 (color.scale).
 """
 
 import math

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from colorizer import color, inference, networks, rendering
 
-KINDS = ("none", "float16", "dynamic", "int8")
 # for who merges without this package's rendering.py, whose functions are named
 MERGING = (
     "1. lightness: the L* (0..100) of the whole picture, reduced with antialiasing to {shape}."
@@ -213,7 +212,7 @@ class _OnDevice(tf.Module):
 def convert(network, traits, kind="none", calibration=(), terms=""):
     """The bytes of a .tflite file with its traits.
 
-    kind: one of KINDS, of the weights. calibration: lightness [1, H, W, 1] of pictures, for int8. terms: of use.
+    kind: none, float16, dynamic or int8, of the weights. calibration: lightness [1, H, W, 1] of pictures, for int8. terms: of use.
     """
     module = _OnDevice(in_eight_bits(network, calibration) if kind == "int8" else lightened(network), traits)
     signatures = {"predict_lab": module.predict_lab.get_concrete_function(), "colorize": module.colorize.get_concrete_function()}

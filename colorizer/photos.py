@@ -138,9 +138,10 @@ def _read_by_vips(path, descriptor, max_pixels):
     first = opened()
     pages = first.get("n-pages") if "n-pages" in first.get_fields() else 1
     if _format(path) == "tiff" and pages > 1:  # each page may have a size, a kind and an orientation of its own
-        pictures = [opened(page=page) for page in range(pages)]
-        _check_pixels(path, sum(picture.width * picture.height for picture in pictures), max_pixels)
-        frames, alphas = zip(*(_arrays(path, picture.autorot()) for picture in pictures))
+        # one at a time: libvips holds a descriptor for each that is open
+        sizes = [(page.width, page.height) for page in (opened(page=number) for number in range(pages))]
+        _check_pixels(path, sum(width * height for width, height in sizes), max_pixels)
+        frames, alphas = zip(*(_arrays(path, opened(page=number).autorot()) for number in range(pages)))
     else:
         _check_pixels(path, first.width * first.height * pages, max_pixels)
         whole = _arrays(path, opened(n=-1) if pages > 1 else first.autorot())
@@ -150,8 +151,7 @@ def _read_by_vips(path, descriptor, max_pixels):
             frames, alphas = ([_turned(frame, first.get("orientation")) for frame in part] for part in (frames, alphas))
     fields = {name: (first.get_typeof(name), first.get(name)) for name in first.get_fields() if not _NOT_METADATA.fullmatch(name)}
     if _format(path) == "tiff":
-        with contextlib.suppress(Exception), _opened(path) as picture:  # broken EXIF is no reason to fail
-            fields |= _fields_of_exif(metadata.exif_of(picture))
+        fields |= _fields_of_exif(path)
     with open(path, "rb") as file:
         xmp = metadata.xmp_of_gif(file) if _format(path) == "gif" else fields.get("xmp-data", (None, None))[1]
     return Photo(
@@ -214,19 +214,25 @@ def _field_of_xmp(xmp):
     return {"xmp-data": (pyvips.GValue.blob_type, metadata.upright_xmp(xmp))} if xmp else {}
 
 
-def _fields_of_exif(exif):
-    """libvips's fields of EXIF as JPEG files have it: it writes only what it has also read."""
-    if not exif:
-        return {}
+def _fields_of_exif(path):
+    """libvips's fields of a file's EXIF, as of a JPEG file: it writes only what it has also read."""
     carrier = io.BytesIO()
-    Image.new("L", (1, 1)).save(carrier, format="JPEG", exif=exif)
+    try:
+        with _opened(path) as picture:
+            if not (exif := metadata.exif_of(picture)):
+                return {}
+        Image.new("L", (1, 1)).save(carrier, format="JPEG", exif=exif)
+    except Exception as error:  # of broken EXIF Pillow raises nearly everything, of more than 64 KB ValueError; neither is a reason to fail
+        logging.warning("%s: its EXIF is not kept (%s)", path, error)
+        return {}
     read = pyvips.Image.new_from_buffer(carrier.getvalue(), "")
     return {name: (read.get_typeof(name), read.get(name)) for name in read.get_fields() if _EXIF_FIELDS.fullmatch(name)}
 
 
 def _is_lossless(path):
     """Whether the first picture in a WebP file is coded as VP8L."""
-    start = path.read_bytes()[:65536]
+    with open(path, "rb") as file:
+        start = file.read(65536)
     places = [start.find(kind) for kind in (b"VP8L", b"VP8 ")]
     return places[0] >= 0 and not 0 <= places[1] < places[0]
 
@@ -273,7 +279,7 @@ def _read_by_pillow(path, max_pixels):
             logging.warning("%s: JPEG 2000 is read at 8 bits, without its colour profile and metadata", path)
         elif picture.format == "PPM" and picture.mode == "RGB" and picture.tile[0].codec_name == "ppm" and picture.tile[0].args[1] > 255:
             logging.warning("%s: its colours are read at 8 bits", path)
-        info, exif, arrays, delays = picture.info, metadata.exif_of(picture), [], []
+        info, arrays, delays = picture.info, [], []
         iptc = metadata.iptc_of_tiff(picture) if picture.format == "TIFF" else None
         for frame in ImageSequence.Iterator(picture):
             try:
@@ -284,7 +290,7 @@ def _read_by_pillow(path, max_pixels):
         animated = len(arrays) > 1 and picture.format == "PNG"
     whole = [array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2) for array in arrays]
     frames = [np.ascontiguousarray(array[..., :3]) for array in whole]
-    fields = _fields_of_exif(exif) | _field_of_xmp(info.get("xmp") or info.get("XML:com.adobe.xmp", "").encode())
+    fields = _fields_of_exif(path) | _field_of_xmp(info.get("xmp") or info.get("XML:com.adobe.xmp", "").encode())
     if animated:
         fields |= {"delay": (pyvips.GValue.array_int_type, delays), "loop": (pyvips.GValue.gint_type, info.get("loop", 0))}
     if dots_an_inch := info.get("dpi"):

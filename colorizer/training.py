@@ -13,7 +13,6 @@ import importlib.util
 import io
 import json
 import math
-import os
 import pathlib
 import re
 import signal
@@ -85,6 +84,7 @@ def train(config, workdir, command=""):
     check_run(workdir, config, data)
     if config.init and not _checkpoints(workdir):
         inference.check(config.init, to_train=True)
+        dataset.pictures(config, "test", config.eval_examples, inference.folders_of(config))  # that there are any, now and not at the end
     with locked(workdir):
         begin_run(workdir, config, data, command)
         return _train(config, workdir, strategy, data, steps, command)
@@ -277,7 +277,7 @@ def begin(model, config, data):
         return model.begin_with(inference.network_of(config.init), labs)
     except ValueError as error:
         raise ColorizerError(
-            f"init={config.init}: not a model of the recipe photo, or of other settings ({str(error).splitlines()[0]})"
+            f"init={config.init}: not a model of the recipe {config.recipe}, or of other settings ({str(error).partition(chr(10))[0]})"
         ) from error
 
 
@@ -592,10 +592,8 @@ def save_checkpoint(workdir, model, progress):
     arrays = {f"{number:04d}": _value(variable) for number, variable in enumerate(_variables(model))}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise _not_finite(workdir, progress, "the weights after it are")
-    with images.replacing(path) as aside, open(aside, "wb") as file:
-        np.savez(file, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
+    with images.replacing(path) as aside:
+        np.savez(aside, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
     for old in _checkpoints(workdir)[:-KEPT_CHECKPOINTS]:
         old.unlink(missing_ok=True)
 

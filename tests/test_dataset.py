@@ -443,6 +443,9 @@ def test_a_folder_below_or_around_a_trained_one_is_judged_on_what_was_not_traine
         judged("mix/train")
     with pytest.raises(ColorizerError, match="a model was trained on"):
         judged("mix/val", "validation")
+    # its own test part is what is meant, where it has one
+    mine = folder_of({f"mix/mine/{part}/{i}.png": (8, 8) for part in ("val", "test") for i in range(7)})
+    assert mine == around and judged("mix/mine") == ("test", 7)
 
 
 def test_folders_named_by_class_are_classes_and_parts_are_not(folder_of):

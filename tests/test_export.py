@@ -70,6 +70,10 @@ def loaded(exported):
     return tf.saved_model.load(exported[0] / "small" / "1")
 
 
+def seen_of(examples):
+    return [export.lightness_seen(example.rgb, TRAITS) for example in examples]
+
+
 def encoded(rgb, kind, **options):
     file = io.BytesIO()
     Image.fromarray(rgb).save(file, format=kind, **options)
@@ -420,12 +424,12 @@ def test_a_tampered_weight_makes_the_export_fail_and_leaves_nothing(network, exa
     monkeypatch.setattr(ondevice, changed, tampered)
     formats = ["savedmodel", "tflite"] if kind == "none" else ["tflite"]
     with pytest.raises(ColorizerError, match=f"is not the network: {said}"):
-        export.write(network, TRAITS, tmp_path / "out", "small", formats, [kind], 0, examples, examples[:1])
+        export.write(network, TRAITS, tmp_path / "out", "small", formats, [kind], 0, seen_of(examples), examples[:1])
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_int8_and_dynamic_are_smaller_and_within_their_bounds(network, examples, exported, tmp_path):
-    rows = export.write(network, TRAITS, tmp_path, "small", ["tflite"], ["dynamic", "int8"], 0, examples, examples)
+    rows = export.write(network, TRAITS, tmp_path, "small", ["tflite"], ["dynamic", "int8"], 0, seen_of(examples), examples)
     for row in rows:
         assert 0 < row["ciede2000"] <= 1 and abs(row["acc_5"] - row["acc_5_of_network"]) <= 1
         assert row["bytes"] < exported[1][2]["bytes"]

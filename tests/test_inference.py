@@ -130,3 +130,11 @@ def test_a_run_was_trained_on_what_it_began_with_had_been_trained_on(tmp_path):
     assert inference.folders_of(third) == ["pictures/third"]
     run("first", str(tmp_path / "second"))  # a circle, as where a folder was used again
     assert inference.folders_of(second)[:2] == ["pictures/second", "pictures/first"]
+
+
+def test_what_another_program_left_beside_a_model_is_no_configuration(tmp_path):
+    (tmp_path / "config.json").write_text('{"theme": "dark"}')
+    assert inference.trained_on(tmp_path / "model.tflite") is None
+    (tmp_path / "config.json").write_text('{"config": {"theme": "dark"}}')
+    with pytest.raises(ColorizerError, match=r"config\.json has unknown fields"):
+        inference.trained_on(tmp_path / "model.tflite")

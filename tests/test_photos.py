@@ -266,6 +266,14 @@ def test_names_with_accents_stay_in_tiff(tmp_path, rgb):
     assert "André".encode() in (tmp_path / "b.tif").read_bytes()
 
 
+@pytest.mark.parametrize("suffix", ["tif", "ppm.jp2"])
+def test_exif_that_is_too_long_for_a_jpeg_costs_no_picture_and_is_told(tmp_path, rgb, caplog, suffix, monkeypatch):
+    monkeypatch.setattr(photos.metadata, "exif_of", lambda picture: b"Exif\0\0" + bytes(70_000))
+    Image.fromarray(rgb).save(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(photos.read(tmp_path / f"a.{suffix}").frames[0].shape, rgb.shape)
+    assert f"a.{suffix}: its EXIF is not kept (EXIF data is too long)" in caplog.text
+
+
 def test_broken_exif_costs_no_picture(tmp_path, rgb, caplog):
     fields = {"exif-data": (pyvips.GValue.blob_type, b"Exif\0\0II*\0\x08\0\0\0\xff\xff\1\1")}
     photos.write(tmp_path / "a.tif", photos.Photo(tmp_path / "a", [rgb], None, fields))

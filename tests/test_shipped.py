@@ -104,7 +104,8 @@ def test_it_is_exported_exactly_and_in_eight_bits_within_the_bound_in_integers(t
     pictures = [images.Example(str(number), None, rgb) for number, rgb in enumerate(PICTURES)]
     network, traits = inference.network_of("photo"), inference.check("photo")
     forms = ["savedmodel", "tflite"]
-    saved, float32, row = export.write(network, traits, tmp_path, "photo", forms, ["none", "int8"], 0, pictures, pictures[:2], terms="CC0")
+    seen = [export.lightness_seen(rgb, traits) for rgb in PICTURES]
+    saved, float32, row = export.write(network, traits, tmp_path, "photo", forms, ["none", "int8"], 0, seen, pictures[:2], terms="CC0")
     assert max(saved["largest_step"], float32["largest_step"]) <= 1
     assert 0 < row["ciede2000"] <= 1 and row["bytes"] < 7e6
     interpreter = inference.interpreter(tmp_path / "photo-int8.tflite")

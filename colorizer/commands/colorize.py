@@ -218,6 +218,7 @@ def _jobs(inputs):
     found = {}  # a source's absolute path -> (source, its path below the folder that was named)
     failed = []
     for argument in filter(None, inputs):
+        before = len(failed)
         try:
             files = _found(argument, failed)
         except OSError as error:
@@ -225,7 +226,7 @@ def _jobs(inputs):
             continue
         for source, below in files or []:
             found.setdefault(os.path.abspath(source), (source, below))
-        if not files:
+        if not files and len(failed) == before:
             nothing = "no pictures" + ("" if FLAGS.recursive else " (--recursive looks into its folders)")
             failed.append(Job(pathlib.Path(argument), None, f"{argument}: {'no such file' if files is None else nothing}"))
     # what an earlier run has written among its inputs is no input
@@ -267,10 +268,9 @@ def _found(argument, failed):
         output = FLAGS.output and pathlib.Path(os.path.expanduser(FLAGS.output)).resolve()
 
         def unreadable(error):
-            if FLAGS.recursive or os.fspath(error.filename) == os.fspath(path):
-                failed.append(Job(pathlib.Path(error.filename), None, f"{error.filename}: {error.strerror}"))
+            failed.append(Job(pathlib.Path(error.filename), None, f"{error.filename}: {error.strerror}"))
 
-        files = [file for file in images.find(path, unreadable) if FLAGS.recursive or file.parent == path]
+        files = images.find(path, unreadable, FLAGS.recursive)
         # an output folder within the input's
         files = [file for file in files if not (output and output != path.resolve() and output in file.resolve().parents)]
         return [(file, file.relative_to(path)) for file in files]

@@ -54,7 +54,7 @@ def _export():
     from colorizer import images, inference
 
     model, output = (os.path.expanduser(path) for path in (FLAGS.model, FLAGS.output))
-    traits = inference.check(model)
+    traits = inference.check(model, to_train=True)
     quantize = list(dict.fromkeys(FLAGS.quantize))
     if FLAGS.tflite_size % traits.stride:
         raise ColorizerError(f"--tflite_size={FLAGS.tflite_size}: must be a multiple of the network's stride, {traits.stride}")
@@ -64,13 +64,15 @@ def _export():
         from colorizer import dataset, export, serving
 
         network = inference.network_of(model)
-        calibration, examples = [], []
-        if "int8" in quantize and "tflite" in FLAGS.format:
-            calibration = _first(_to_calibrate(judged_on), FLAGS.calibration_examples)
-        if FLAGS.verify:
-            examples = _first(
-                dataset.pictures(judged_on, "test", trained_in=[] if FLAGS.data_dir else [judged_on.data_dir]), FLAGS.verify_examples
-            )
+    calibration, examples = [], []
+    if "int8" in quantize and "tflite" in FLAGS.format:
+        static = dataclasses.replace(traits, static_size=FLAGS.tflite_size)
+        like_them = _first(_to_calibrate(judged_on), FLAGS.calibration_examples)
+        calibration = [export.lightness_seen(example.rgb, static) for example in like_them]
+    if FLAGS.verify:
+        held_out = dataset.pictures(judged_on, "test", trained_in=[] if FLAGS.data_dir else [judged_on.data_dir])
+        examples = list(_first(held_out, FLAGS.verify_examples))
+    with commands.without_native_notes():
         rows = export.write(
             network, traits, output, FLAGS.name, set(FLAGS.format), quantize, FLAGS.tflite_size, calibration,
             examples, shlex.join(["export.py", *sys.argv[1:]]), FLAGS.license, FLAGS.max_pixels or serving.MAX_PIXELS,
@@ -94,10 +96,12 @@ def _to_calibrate(judged_on):
 
 
 def _first(pictures, count):
-    found = list(itertools.islice(pictures.read(), count))
-    if not found:
+    """Yields the first Examples."""
+    found = itertools.islice(pictures.read(), count)
+    if (first := next(found, None)) is None:
         raise ColorizerError("none of the pictures to calibrate or verify with can be read: name others with --dataset, --data_dir")
-    return found
+    yield first
+    yield from found
 
 
 def _judged_on(trained_on, render_size):
