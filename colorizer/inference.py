@@ -339,9 +339,9 @@ def _found(path, to_train=False):
             if not (path / "best.keras").is_file():
                 raise ColorizerError(f"{path}: no best.keras in it, so it is no run folder, or its first epoch has not ended")
             path = path / "best.keras"
-    if to_train and (path.is_dir() or _is_tflite(path)):
-        raise ColorizerError(f"{path}: an exported model; name the run folder or the .keras file that it was made of")
     try:
+        if to_train and (path.is_dir() or _is_tflite(path)):
+            raise ColorizerError(f"{path}: an exported model; name the run folder or the .keras file that it was made of")
         if path.is_dir():
             saved = json.loads((path / "assets.extra" / TRAITS_FILE).read_text())
         else:

@@ -514,7 +514,7 @@ def test_a_warp_is_an_affine_map_about_the_centre_within_its_bounds():
     for picture in warped:
         there = picture[inner, inner, :2].reshape(-1, 2) - centre
         matrix, *_ = np.linalg.lstsq(here, there, rcond=None)
-        np.testing.assert_allclose(here @ matrix, there, atol=0.6)  # in whole units
+        np.testing.assert_allclose(here @ matrix, there, atol=0.7)  # in whole units, which turn the fit a little
         turned, stretched, _ = np.linalg.svd(matrix)
         sizes.append(np.log(stretched))
         rotation = turned @ np.linalg.svd(matrix)[2]
