@@ -2,8 +2,9 @@
 
     python release/mix.py SOURCES mix
 
-SOURCES has folders photos256, scenes150, scenes256, places128, rooms256, extra. Pictures are shrunk to 200 pixels on the short side (JPEG,
-quality 95, 4:4:4), since large ones cost more to read than to learn from; of smaller ones there are links. In the result:
+SOURCES has folders photos256, scenes150, scenes256, places128, rooms256, extra, extra2, or some of them. Pictures are shrunk to 200
+pixels on the short side (JPEG, quality 95, 4:4:4), since large ones cost more to read than to learn from; of smaller ones there are
+links. In the result:
 
     train/NAME/          what is trained on
     val/photos256/       every twentieth of photos256: validation
@@ -32,7 +33,7 @@ KINDS = {
 def main(sources, output):
     sources, output = pathlib.Path(sources).resolve(), pathlib.Path(output)
     jobs = []
-    for name in ("photos256", "scenes150", "scenes256", "places128", "rooms256", "extra"):
+    for name in ("photos256", "scenes150", "scenes256", "places128", "rooms256", "extra", "extra2"):
         for path in sorted(path for path in (sources / name).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")):
             as_named = "_".join(path.relative_to(sources / name).parts)
             part, one_in = HELD_OUT.get(name, ("train", 1))
@@ -44,7 +45,7 @@ def main(sources, output):
                 if prefix == "fair":
                     _link(path, output / "groups" / others[0] / as_named)
     if not jobs:
-        raise SystemExit(f"{sources}: no pictures in folders photos256, scenes150, scenes256, places128, rooms256, extra")
+        raise SystemExit(f"{sources}: no pictures in folders photos256, scenes150, scenes256, places128, rooms256, extra, extra2")
     with ProcessPoolExecutor() as pool:
         for number, _ in enumerate(pool.map(_shrunk, *zip(*jobs), chunksize=100), 1):
             if number % 10_000 == 0 or number == len(jobs):
