@@ -14,6 +14,7 @@ import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the programs set it
 
 import keras
 from keras import layers
@@ -37,7 +38,8 @@ def main():
 
     keras.utils.set_random_seed(arguments.seed)
     traits = inference.check(arguments.model, to_train=True)
-    settings = config.resolve(traits.recipe, arguments.dataset, None, {"data_dir": arguments.data_dir, "seed": arguments.seed})
+    settings = {"data_dir": arguments.data_dir, "seed": arguments.seed, "init": arguments.model}
+    settings = config.resolve(traits.recipe, arguments.dataset, None, settings)
     trained = inference.network_of(arguments.model)
     if trained.output_shape[-1] != 5:
         parser.error(f"{arguments.model}: not a network with two answers")

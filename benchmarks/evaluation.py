@@ -10,6 +10,7 @@ images/s, and the memory at its peak.
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the programs set it
 
 import argparse
 import resource

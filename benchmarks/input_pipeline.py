@@ -44,6 +44,7 @@ OURS = "training_batches: + batch, Lab by tensorflow-io"
 def main():
     args = _arguments()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the programs set it
     print(f"{train_step.machine_facts(('tensorflow', 'keras', 'tensorflow-io'))}\n", flush=True)
     with commands.without_native_notes():
         import tensorflow  # noqa: F401

@@ -106,7 +106,7 @@ def _in_own_process(name, args, widths):
     command = [sys.executable, __file__, f"--only={name}"]
     command += [f"--{flag}={getattr(args, flag)}" for flag in ("image_size", "batch_size", "steps")]
     command += [f"--widths={','.join(map(str, widths))}"] if widths else []
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1", **os.environ}  # as the programs set it
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         sys.exit(f"{done.stderr}\n{' '.join(command)} exited with {done.returncode}")

@@ -4,6 +4,7 @@ Training order is a function of (seed, epoch), augmentation of (seed, epoch, pla
 epoch can be begun anew. Evaluation goes through every example once, in order, and changes nothing.
 """
 
+import collections
 import contextlib
 import dataclasses
 import fnmatch
@@ -30,7 +31,7 @@ SAMPLE_HELD_OUT = ("chelsea.png", "rocket.jpg")
 SAMPLE_CROPS = {"train": 640, "validation": 64}
 CIFAR10_PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"  # where TFDS downloads from: asked before it tries
 PLACES365_PAGE = "http://data.csail.mit.edu/places/places365/train_256_places365standard.tar"
-PARTS_OF_FOLDER = ("train", "val", "validation", "test")
+PARTS_OF_FOLDER = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 MEDIAN_PICTURES = 4096  # of folder and places365: the median colour is that of the first ones, or of their first 64 megapixels
 AGING = 2**40  # apart from the numbers of examples, so that aging and cropping draw from different keys
 SHUFFLE_BUFFER = 8192  # places365: encoded pictures, about 30 KB each
@@ -52,21 +53,22 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The parts of a data set; `validation` and `test` may be None.
+    """The parts of a data set that training reads; `validation` may be None.
 
+    test_count: pictures of the test part, which `pictures` reads.
     grey_left_out: () -> grey images left out of training, as far as they were seen.
     fingerprint: changes when the examples do.
     """
 
     train: Split
     validation: Split | None
-    test: Split | None
+    test_count: int
     grey_left_out: typing.Callable
     fingerprint: str
 
-    def splits(self):
-        """{"training": Split, "validation": Split or None, "test": Split or None}."""
-        return {"training": self.train, "validation": self.validation, "test": self.test}
+    def counts(self):
+        """{"training": examples, "validation": examples, "test": examples}."""
+        return {"training": self.train.count, "validation": self.validation.count if self.validation else 0, "test": self.test_count}
 
 
 def load(config):
@@ -176,7 +178,8 @@ def _sample_pictures(config, split, limit):
     data = _sample(config)
     split = "train" if split == "train" else "validation"
     part = data.train if split == "train" else data.validation
-    count = _first(limit, part.count)
+    # each training photograph once, whole crops of the middle
+    count = _first(limit, len(SAMPLE_TRAINING) if split == "train" else part.count)
 
     def read(names=None):
         for number, rgb in enumerate(part.in_order().take(count).as_numpy_iterator()):
@@ -232,17 +235,17 @@ def _places365_pictures(config, split, limit):
 def _folder_pictures(config, split, limit, trained_in):
     top = pathlib.Path(config.data_dir).expanduser()
     parts = _parts_of_folder(top)
-    own = {name for name in PARTS_OF_FOLDER if (top / name).is_dir()}
+    own = _own_parts(top)
     place, folders = top.resolve(), {pathlib.Path(folder).expanduser().resolve() for folder in trained_in}
     seen_in_training = place in folders
     overlapping = {folder for folder in folders - {place} if folder in place.parents or place in folder.parents}
     if overlapping and split != "test":
         raise ColorizerError(f"{top}: a model was trained on {overlapping.pop()}; --split={split} is a part of that folder")
     if split == "test" and not parts["test"]:
-        split = "held-out" if overlapping else "validation" if seen_in_training or own & {"val", "validation"} else "all"
-    if split in ("train", "validation") and not seen_in_training and not own & {"train", "val", "validation"}:
+        split = "held-out" if overlapping else "validation" if seen_in_training or "validation" in own else "all"
+    if split in ("train", "validation") and not seen_in_training and not own.keys() & {"train", "validation"}:
         raise ColorizerError(f"{top}: it has no {split} part; without --split all of it is judged")
-    files = parts[split] if split in parts else _shuffled_by_name(images.find(top))
+    files = parts[split] if split in parts else _shuffled_by_name(images.find(top), top)
     if not files:
         raise _no_pictures(top, "" if split == "all" else f"{split} ")
     if overlapping:
@@ -253,7 +256,8 @@ def _folder_pictures(config, split, limit, trained_in):
     files = files[: limit or None]
     below = {path: path.relative_to(top) for path in files}
     # a folder for each class, as is the habit, or no classes; the part's own folder is none
-    labels = {path: name.parts[:-1][name.parts[0] in own :][:1] for path, name in below.items()}
+    of_parts = {folder.name for inside in own.values() for folder in inside}
+    labels = {path: name.parts[:-1][name.parts[0] in of_parts :][:1] for path, name in below.items()}
     labelled = all(labels.values()) and len(set(labels.values())) > 1
 
     def read(names=None):
@@ -394,7 +398,7 @@ def _sample(config):
     return Data(
         crops(SAMPLE_TRAINING, _first(config.train_examples, SAMPLE_CROPS["train"]), fixed=False),
         crops(SAMPLE_HELD_OUT, _first(config.eval_examples, SAMPLE_CROPS["validation"]), fixed=True),
-        None,
+        0,
         lambda: 0,
         "sample",
     )
@@ -410,7 +414,7 @@ def _first(wanted, available):
 def _cifar10(config):
     """All in memory. Validation is the end of the training images by TFDS's id, whatever their place on disk."""
     builder = _prepared("cifar10", config.data_dir, CIFAR10_PAGE)
-    training, test = _in_id_order(builder, "train")["image"], _in_id_order(builder, "test")["image"]
+    training, test_count = _in_id_order(builder, "train")["image"], builder.info.splits["test"].num_examples
     cut = len(training) - config.validation_examples
     train, validation = training[:cut], training[cut:]
     train = train[: _first(config.train_examples, len(train))]
@@ -424,7 +428,7 @@ def _cifar10(config):
     return Data(
         split(train[colour] if config.skip_grey else train),
         split(validation[: _first(config.eval_examples, len(validation))]) if len(validation) else None,
-        split(test[: _first(config.eval_examples, len(test))]),
+        _first(config.eval_examples, test_count),
         lambda: grey,
         f"cifar10 {builder.version}",
     )
@@ -481,7 +485,7 @@ def _places365(config):
     return Data(
         split("train", config.train_examples, only_colour=config.skip_grey),
         split("validation", config.eval_examples),
-        split("test", config.eval_examples),
+        _first(config.eval_examples, builder.info.splits["test"].num_examples),
         lambda: int(grey),
         f"places365_small {builder.version}",
     )
@@ -543,7 +547,6 @@ def _folder(config):
     files = [
         _usable(parts["train"][: config.train_examples or None], top, "training"),
         _usable(parts["validation"][: config.eval_examples or None], top, "validation"),
-        _usable(parts["test"][: config.eval_examples or None], top, "test") if parts["test"] else None,
     ]
     grey = sum(file.grey for file in files[0]) if config.skip_grey else 0
     if grey:
@@ -553,8 +556,9 @@ def _folder(config):
                 f"{top}: all {grey} training pictures are grey, so there is no colour to learn (--set skip_grey=false keeps them)"
             )
     files[0] = _repeated(files[0], top, config.repeats)
-    listing = b"\n".join(os.fsencode(file.path.relative_to(top)) + b" %d" % file.size for part in files if part for file in part)
-    return Data(*(part and _split_of_files(part, config) for part in files), lambda: grey, f"{zlib.crc32(listing):08x}")
+    listing = b"\n".join(os.fsencode(file.path.relative_to(top)) + b" %d" % file.size for part in files for file in part)
+    test_count = _first(config.eval_examples, len(parts["test"]))
+    return Data(*(_split_of_files(part, config) for part in files), test_count, lambda: grey, f"{zlib.crc32(listing):08x}")
 
 
 def _not_left_out(paths, top, leave_out):
@@ -585,28 +589,43 @@ def _repeated(files, top, repeats):
     return [file for file in files for _ in range(times_of(file))]
 
 
+def _own_parts(top):
+    """{"train", "validation", "test": [its folder or folders, ...]} of those that a folder has; the names' case does not matter."""
+    own = {}
+    for entry in sorted(top.iterdir()) if top.is_dir() else ():
+        part = PARTS_OF_FOLDER.get(entry.name.lower())
+        if part and entry.is_dir():
+            own.setdefault(part, []).append(entry)
+    return own
+
+
 def _parts_of_folder(top):
     """{"train": [path, ...], "validation": ..., "test": ...}, each in the order of _shuffled_by_name; "test" may be empty."""
-    own = {name: _shuffled_by_name(images.find(top / name)) for name in PARTS_OF_FOLDER if (top / name).is_dir()}
+    folders = _own_parts(top)
+    own = {part: _shuffled_by_name([file for folder in inside for file in images.find(folder)], top) for part, inside in folders.items()}
     if "train" not in own:  # what is in no part, so that nobody trains on a folder's test part
-        own["train"] = [file for file in _shuffled_by_name(images.find(top)) if file.relative_to(top).parts[0] not in own]
-    validation = own.get("val") or own.get("validation")
-    train, validation = (own["train"], validation) if validation else _split_by_name(own["train"])
+        apart = {folder for inside in folders.values() for folder in inside}
+        own["train"] = [file for file in _shuffled_by_name(images.find(top), top) if not apart & set(file.parents)]
+    train, validation = (own["train"], own["validation"]) if own.get("validation") else _split_by_name(own["train"], top)
     return {"train": train, "validation": validation, "test": own.get("test", [])}
 
 
-def _rank(file):
-    return zlib.crc32(os.fsencode(file.name))  # not str.encode: a name need not be UTF-8
+def _ranks(files, top):
+    """{file: a hash of its name, or of its path below `top` where others have that name}. Of bytes: a name need not be UTF-8."""
+    named = collections.Counter(file.name for file in files)
+    told_by = ((file, file.name if named[file.name] == 1 else file.relative_to(top).as_posix()) for file in files)
+    return {file: zlib.crc32(os.fsencode(text)) for file, text in told_by}
 
 
-def _shuffled_by_name(files):
-    """In an order that has nothing to do with folders, so that the first N are of every kind; other files change nothing."""
-    return sorted(files, key=_rank)
+def _shuffled_by_name(files, top):
+    """In an order that has nothing to do with folders, so that the first N are of every kind; files of other names change nothing."""
+    return sorted(files, key=_ranks(files, top).get)
 
 
-def _split_by_name(files):
-    """(training, validation): about a tenth of the files, by a hash of the name, so that other files change nothing."""
-    validation = [file for file in files if _rank(file) % 10 == 0]
+def _split_by_name(files, top):
+    """(training, validation): about a tenth of the files, by a hash of the name, so that files of other names change nothing."""
+    ranks = _ranks(files, top)
+    validation = [file for file in files if ranks[file] % 10 == 0]
     if not validation or len(validation) == len(files):
         validation = files[:1]
     held_out = set(validation)

@@ -43,7 +43,6 @@ class DialColorizer(keras.Model):
         """optimizers: [(optimizer, variables), ...], which divide the trainable variables among them."""
         super().compile(optimizer=None, **kwargs)
         self.shares = lambda: optimizers  # in a function, lest Keras counts the variables twice
-        self.both_optimizers = [optimizer for optimizer, _ in optimizers]
         for optimizer, variables in optimizers:
             optimizer.build(variables)
         self.bins_weight = bins_weight
@@ -56,7 +55,7 @@ class DialColorizer(keras.Model):
 
     @property
     def optimizers(self):
-        return self.both_optimizers
+        return [optimizer for optimizer, _ in self.shares()]
 
     def call(self, scaled_lightness, training=False):
         return self.generator(scaled_lightness, training=training)

@@ -26,6 +26,7 @@ PAPER = {
     ],
     "places365": [{"name": "GAN, as published", "lightness": "predicted", "mae_lab": 7.5, "acc_2": 18.3, "acc_5": 47.3}],
 }
+PAPER_JUDGED = {("cifar10", "test", 10_000), ("places365", "validation", 36_500)}  # data set, part, pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -293,7 +294,7 @@ def evaluate(predictors, examples, batch_size=256, classifier=None, realism=None
         of_predictor.append([Row(predictor.name, lightness, predictor.vividness) for lightness in lightnesses])
         rows += of_predictor[-1]
     names, labels, sizes = [], [], set()
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(inference.processors()) as pool:
         for batch in _batches(examples, batch_size):
             rgb = np.stack([example.rgb for example in batch])
             lab = color.lab_from_rgb(rgb)
@@ -467,8 +468,8 @@ def subject(report):
 
 
 def published(report):
-    """The paper's own rows where they are of the same test pictures."""
-    return PAPER.get(report["dataset"], []) if report["split"] == "test" else []
+    """The paper's own rows where they are of the same pictures."""
+    return PAPER[report["dataset"]] if (report["dataset"], report["split"], report["n"]) in PAPER_JUDGED else []
 
 
 def write(path, report):

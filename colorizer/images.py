@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import pathlib
+import secrets
 import tempfile
 import typing
 
@@ -141,6 +142,14 @@ def check_writable(folder):
         raise ColorizerError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
+def ignores_case(folder):
+    """Whether a folder's file system takes names that differ in letter case for one. Not where nothing can be written."""
+    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=folder, prefix=".Case") as file:
+        folder, name = os.path.split(file.name)
+        return os.path.exists(os.path.join(folder, name.swapcase()))
+    return False
+
+
 @contextlib.contextmanager
 def replacing(path):
     """A path to write to, beside `path`, which takes its place when the block ends well and is removed when it does not.
@@ -148,8 +157,8 @@ def replacing(path):
     Raises ColorizerError where the file cannot be written: disk full, no permission.
     """
     path = pathlib.Path(path)
-    # the suffix stays last: some writers choose the format by it
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    # the suffix stays last: some writers choose the format by it. Not of the name: it may be as long as a name can be
+    aside = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside

@@ -88,6 +88,11 @@ def of_network(predict_scaled, traits):
     return Colorizer(predict_lab, traits)
 
 
+def processors():
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def colorized(colorizer, lightness, vividness=None):
     """The network's answer for pictures of any size: lightness [B, H, W, 1] -> lab [B, H, W, 3], float32, CIE units.
 
@@ -119,7 +124,7 @@ def colorized_rgb(colorizer, pictures, vividness=None, render_size=None, guided=
     strips: besides the pictures before and after, their lightness alone is held in full.
     """
     shapes = [colorizer.traits.shape_for(*rgb.shape[:2], render_size) for rgb in pictures]
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy and Pillow let go of the interpreter
+    with concurrent.futures.ThreadPoolExecutor(processors()) as pool:  # numpy and Pillow let go of the interpreter
         lightness = [_lightness(rgb, pool) for rgb in pictures]
         seen = [images.resized(its_lightness, *shape) for its_lightness, shape in zip(lightness, shapes)]
         terms = [None] * len(pictures)
@@ -244,7 +249,11 @@ def network_of(path):
 
     from colorizer import networks
 
-    return networks.in_dtype(keras.models.load_model(_found(path, to_train=True)[0], compile=False))
+    path = _found(path, to_train=True)[0]
+    try:
+        return networks.in_dtype(keras.models.load_model(path, compile=False))
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ColorizerError(f"{path}: cannot be read ({str(error).partition(chr(10))[0]})") from error
 
 
 def compiled(network):
@@ -265,7 +274,10 @@ def _is_tflite(path):
 def _predictor_of_saved_model(path):
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(path)
+    try:
+        loaded = tf.saved_model.load(path)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise ColorizerError(f"{path}: cannot be read ({str(error).partition(chr(10))[0]})") from error
 
     def predict_lab(lightness, vividness):
         return loaded.lab_at_render_size(tf.constant(lightness, tf.float32), tf.constant([vividness], tf.float32)).numpy()
@@ -278,7 +290,7 @@ def interpreter(path, threads=None):
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        found = Interpreter(model_path=os.fspath(path), num_threads=threads or os.cpu_count())
+        found = Interpreter(model_path=os.fspath(path), num_threads=threads or processors())
         found.get_signature_runner("predict_lab")
         return found
     except (ValueError, RuntimeError) as error:

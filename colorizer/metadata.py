@@ -49,6 +49,12 @@ def labelled_xmp(xmp, label, path=""):
     return f"{begin}{_EMPTY.replace('</rdf:RDF>', description + '</rdf:RDF>')}{end}".encode()
 
 
+def label_of_xmp(xmp):
+    """The label {name: value} that labelled_xmp() put into a packet; {} where there is none."""
+    found = re.findall(rb"""\bcolorizer:(\w+)(?:\s*=\s*["']([^"']*)|>([^<]*)<)""", bytes(xmp))
+    return {name.decode(): (attribute or element).decode() for name, attribute, element in found}
+
+
 def upright_xmp(xmp):
     """The packet of a picture that has been turned as its orientation said: it says 1 now, or programs would turn it again."""
     return re.sub(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)[2-8]""", rb"\g<1>1", bytes(xmp))
@@ -137,6 +143,26 @@ def _entries(file, place, order):
     file.seek(place)
     entries = [file.read(12) for _ in range(struct.unpack(order + "H", file.read(2))[0])]
     return [(struct.unpack(order + "H", entry[:2])[0], entry) for entry in entries]
+
+
+# ---- Photoshop --------------------------------------------------------------------------------------------------------
+
+_PREVIEWS = (0x0409, 0x040C)
+
+
+def without_previews(blob):
+    """Photoshop's resources of a TIFF file without the small pictures, which would stay grey; b"" where they are not whole."""
+    blob, place, kept = bytes(blob), 0, b""
+    while place + 12 <= len(blob):
+        name_end = place + 6 + (blob[place + 6] + 2) // 2 * 2  # its length comes first, and it is padded
+        size = int.from_bytes(blob[name_end : name_end + 4], "big")
+        end = name_end + 4 + size + size % 2
+        if not blob.startswith(b"8BIM", place) or end > len(blob) + 1:
+            return b""
+        if int.from_bytes(blob[place + 4 : place + 6], "big") not in _PREVIEWS:
+            kept += blob[place:end]
+        place = end
+    return kept
 
 
 # ---- IPTC -------------------------------------------------------------------------------------------------------------

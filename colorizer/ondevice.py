@@ -22,7 +22,7 @@ MERGING = (
     " a picture of the network's own size."
 )
 ANY_SHAPE = (
-    "a short side of render_size pixels, the aspect kept up to 8 to 1, both sides rounded to multiples of stride, of 4 Mi pixels at most"
+    "a short side of render_size pixels, the aspect kept up to 8 to 1, both sides rounded to multiples of stride, of 1 Mi pixels at most"
     " (rendering.render_shape)"
 )
 

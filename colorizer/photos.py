@@ -1,16 +1,19 @@
 """Photographs as archives keep them: 8 or 16 bits, ICC profiles, alpha, pages and frames, metadata. pyvips lives here alone.
 
 images.py reads what training and evaluation need, 8-bit sRGB; this reads and writes whole files. Lost is what formats have no place for:
-IPTC in PNG, WebP and GIF, what is finer than 8 bits or has a profile in JPEG 2000, colour of 16 bits in PPM (a warning says so each time);
-comments of JPEG files, and tags of TIFF files that are neither EXIF nor XMP nor IPTC. A TIFF file's pages all get the first one's metadata.
+IPTC in PNG, WebP and GIF, transparency in JPEG, 16 bits in JPEG and WebP, what is finer than 8 bits or has a profile in JPEG 2000, colour
+of 16 bits in PPM, XMP beyond 64 KB in JPEG (a warning says so each time); comments of JPEG files, and tags of TIFF files that are neither
+EXIF nor XMP nor IPTC. A TIFF file's pages all get the first one's metadata.
 """
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import os
 import pathlib
 import re
+import tempfile
 import threading
 
 import numpy as np
@@ -33,7 +36,7 @@ _MAGIC = {
 # of the picture that was read, not of the one that is written; a thumbnail (ifd1) would stay grey
 _NOT_METADATA = re.compile(
     "width|height|bands|format|coding|interpretation|[xy]offset|[xy]res|filename|vips-.*|bits-per-sample|palette|icc-profile-data|jpeg-.*"
-    "|interlaced|background|gif-palette|png-filter|gainmap.*|heif-.*|exif-ifd1-.*|page-height|n-pages|n-subifds|iptc-data|orientation"
+    "|interlaced|background|gif-palette|png-filter|gainmap.*|heif-.*|exif-ifd1-.*|page-height|n-pages|n-subifds|iptc-data|ipct-data|orientation"
 )
 _EXIF_FIELDS = re.compile("exif-data|exif-ifd[023]-.*")
 _opening = threading.Lock()
@@ -73,7 +76,11 @@ def read(path, max_pixels=300_000_000):
             return _read_by_pillow(path, max_pixels)
         return _read_by_vips(path, descriptor, max_pixels)
     except pyvips.Error as error:
-        if pixels(path) < 2**27:  # within Pillow's limit. libvips has one place for the reasons of all threads, and mixes them up
+        if "unable to write to" in _reason(error) or "write failed" in _reason(error):  # over 100 MB that cannot be streamed
+            place = os.environ.get("TMPDIR") or tempfile.gettempdir()
+            raise ColorizerError(f"{path}: cannot be unpacked to {place}: is it full? TMPDIR names another place") from error
+        # libvips has one place for the reasons of all threads, and mixes them up. Within Pillow's limit, and of what Pillow knows
+        if pixels(path) < 2**27 and _format(path) != "heif":
             images.read_rgb(path)
         raise ColorizerError(f"{path}: cannot be read ({_reason(error)})") from error
     finally:
@@ -133,6 +140,13 @@ def _read_by_vips(path, descriptor, max_pixels):
         os.lseek(descriptor, 0, os.SEEK_SET)
         return pyvips.Image.new_from_source(pyvips.Source.new_from_descriptor(descriptor), "", fail_on="error", **options)
 
+    def upright(**options):
+        picture = opened(**options)
+        turned = "orientation" in picture.get_fields() and picture.get("orientation") != 1
+        if turned or picture.format not in ("uchar", "ushort"):  # is read more than once: libvips unpacks what is large to a file
+            return picture.autorot()
+        return opened(access="sequential", **options)
+
     if _format(path) == "gif":
         _check_gif(path)
     first = opened()
@@ -141,10 +155,10 @@ def _read_by_vips(path, descriptor, max_pixels):
         # one at a time: libvips holds a descriptor for each that is open
         sizes = [(page.width, page.height) for page in (opened(page=number) for number in range(pages))]
         _check_pixels(path, sum(width * height for width, height in sizes), max_pixels)
-        frames, alphas = zip(*(_arrays(path, opened(page=number).autorot()) for number in range(pages)))
+        frames, alphas = zip(*(_arrays(path, upright(page=number)) for number in range(pages)))
     else:
         _check_pixels(path, first.width * first.height * pages, max_pixels)
-        whole = _arrays(path, opened(n=-1) if pages > 1 else first.autorot())
+        whole = _arrays(path, opened(n=-1) if pages > 1 else upright())
         # an animation's frames lie one below the other, so that it cannot be turned as a whole
         frames, alphas = (np.split(part, pages) if part is not None else [None] for part in whole)
         if pages > 1 and "orientation" in first.get_fields():
@@ -152,13 +166,16 @@ def _read_by_vips(path, descriptor, max_pixels):
     fields = {name: (first.get_typeof(name), first.get(name)) for name in first.get_fields() if not _NOT_METADATA.fullmatch(name)}
     if _format(path) == "tiff":
         fields |= _fields_of_exif(path)
+    if "photoshop-data" in fields:
+        kind, blob = fields.pop("photoshop-data")
+        fields |= {"photoshop-data": (kind, kept)} if (kept := metadata.without_previews(blob)) else {}
     with open(path, "rb") as file:
         xmp = metadata.xmp_of_gif(file) if _format(path) == "gif" else fields.get("xmp-data", (None, None))[1]
     return Photo(
         path,
         [np.ascontiguousarray(frame) for frame in frames],
         _alphas(frames, alphas),
-        {**fields, **_field_of_xmp(xmp), "xres": first.xres, "yres": first.yres},
+        {**fields, **_field_of_xmp(path, xmp), "xres": first.xres, "yres": first.yres},
         metadata.raw_iptc(first.get("iptc-data")) if "iptc-data" in first.get_fields() else None,
         _format(path) == "webp" and _is_lossless(path),
     )
@@ -210,7 +227,9 @@ def _alphas(frames, alphas):
     return [np.full_like(frame[..., :1], np.iinfo(frame.dtype).max) if alpha is None else alpha for frame, alpha in zip(frames, alphas)]
 
 
-def _field_of_xmp(xmp):
+def _field_of_xmp(path, xmp):
+    if xmp and b"HasExtendedXMP" in bytes(xmp):
+        logging.warning("%s: of its XMP the part beyond 64 KB is not kept", path)
     return {"xmp-data": (pyvips.GValue.blob_type, metadata.upright_xmp(xmp))} if xmp else {}
 
 
@@ -290,7 +309,7 @@ def _read_by_pillow(path, max_pixels):
         animated = len(arrays) > 1 and picture.format == "PNG"
     whole = [array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2) for array in arrays]
     frames = [np.ascontiguousarray(array[..., :3]) for array in whole]
-    fields = _fields_of_exif(path) | _field_of_xmp(info.get("xmp") or info.get("XML:com.adobe.xmp", "").encode())
+    fields = _fields_of_exif(path) | _field_of_xmp(path, info.get("xmp") or info.get("XML:com.adobe.xmp", "").encode())
     if animated:
         fields |= {"delay": (pyvips.GValue.array_int_type, delays), "loop": (pyvips.GValue.gint_type, info.get("loop", 0))}
     if dots_an_inch := info.get("dpi"):
@@ -311,14 +330,35 @@ def suffix_of(path, format="same"):
 
 def is_labelled(path):
     """Whether a file says that a machine coloured it. Not of what cannot be read."""
+    return metadata.SOURCE_TYPE in _xmp_of(path)
+
+
+def label_of(path):
+    """The label {name: value} that write() gave a file; {} where it has none."""
+    return metadata.label_of_xmp(_xmp_of(path))
+
+
+def _xmp_of(path):
+    """The XMP packet of a file's header; b"" of what has none or cannot be read."""
     with contextlib.suppress(Exception):  # of broken files Pillow raises nearly everything
-        if not path.is_file():
-            return False
-        if _format(path) != "png":
-            return metadata.SOURCE_TYPE in path.read_bytes()
-        with _opened(path) as picture:  # compressed, and before the pixels, as write() has it
-            return metadata.SOURCE_TYPE in picture.info.get("XML:com.adobe.xmp", "").encode()
-    return False
+        if path.is_file() and _format(path) == "gif":
+            with open(path, "rb") as file:
+                return metadata.xmp_of_gif(file) or b""
+        if path.is_file():
+            with _opened(path) as picture:
+                return picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp", "").encode()
+    return b""
+
+
+def fingerprint(path):
+    """What tells a file from others, of its size and 64 KB each of its beginning, middle and end: 16 hexadecimal digits."""
+    size, part = os.path.getsize(path), 2**16
+    found = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as file:
+        for place in (0, size // 2, max(0, size - part)):
+            file.seek(place)
+            found.update(file.read(part))
+    return found.hexdigest()[:16]
 
 
 def side_by_side(before, after):
@@ -348,6 +388,10 @@ def write(path, photo, quality=95, label=None):
         raise ColorizerError(f"{path}: cannot hold the {len(photo.frames)} pages of {photo.path}: --format=tiff can")
     if photo.iptc and format not in ("jpeg", "tiff"):
         logging.warning("%s: IPTC is not kept: %s files have no place for it", path, format)
+    if photo.alphas is not None and format == "jpeg":
+        logging.warning("%s: transparency is not kept: JPEG files have no place for it", path)
+    if photo.frames[0].dtype == np.uint16 and format not in ("png", "tiff"):
+        logging.warning("%s: 16 bits become 8, which is what %s files hold", path, format)
     fields = dict(photo.metadata)
     if label:
         fields["xmp-data"] = pyvips.GValue.blob_type, metadata.labelled_xmp(fields.get("xmp-data", (None, None))[1], label, photo.path)

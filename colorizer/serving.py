@@ -268,7 +268,8 @@ def _first_frame_of_gif(encoded):
         return place + further, after, tf.where(image, place, descriptor)
 
     place, state, descriptor = tf.while_loop(
-        lambda place, state, _: (state != end) & (place < length), step, (13 + table(code[10]), outside, 0), parallel_iterations=1
-    )
+        lambda place, state, _: (state != end) & (place < length), step, (13 + table(code[10]), outside, 0), parallel_iterations=1,
+        maximum_iterations=1024 + length // 64,  # whole blocks have 255 bytes; a request of single bytes must not take minutes
+    )  # fmt: skip
     fills = tf.reduce_all(code[6:10] == code[descriptor + 5 : descriptor + 9])
     return tf.where((state == end) & fills, tf.strings.substr(encoded, 0, place) + b";", b"")

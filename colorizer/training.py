@@ -68,7 +68,8 @@ class Run:
     data: dataset.Data
     steps: int  # an epoch
     model: keras.Model
-    predict: typing.Callable  # scaled lightness -> scaled Lab, on one device
+    generator: keras.Model  # the one that colours, in float32 whatever it is trained in: what is judged and saved
+    predict: typing.Callable  # scaled lightness -> scaled Lab of that one, on one device
     progress: "Progress"
     interrupt: threading.Event
 
@@ -102,7 +103,8 @@ def _train(config, workdir, strategy, data, steps, command):
     if progress.epoch < config.epochs:
         (workdir / "report.json").unlink(missing_ok=True)
     with graceful_interrupts() as interrupt, causes_of_graph_errors():
-        run = Run(config, workdir, data, steps, model, predictor_of(model), progress, interrupt)
+        generator = networks.in_dtype(generator_of(model))
+        run = Run(config, workdir, data, steps, model, generator, inference.compiled(generator), progress, interrupt)
         while progress.epoch < config.epochs:
             train_epoch(run)
         if interrupt.is_set():
@@ -122,7 +124,7 @@ def describe(config):
     facts = {
         **dataclasses.asdict(config),
         **{f"{network.name} parameters": f"{network.count_params():,}" for network in networks_of(model)},
-        **{f"{name} examples": f"{split.count:,}" if split else "none" for name, split in data.splits().items()},
+        **{f"{name} examples": f"{count:,}" if count else "none" for name, count in data.counts().items()},
         "grey images left out of training": data.grey_left_out(),
         "steps an epoch": steps,
         "steps in all": steps * config.epochs,
@@ -132,7 +134,7 @@ def describe(config):
 
 def _introduction(config, data, steps, model, strategy):
     """The line that opens a run."""
-    examples = ", ".join(f"{split.count:,} {name}" for name, split in data.splits().items() if split)
+    examples = ", ".join(f"{count:,} {name}" for name, count in data.counts().items() if count)
     parameters = ", ".join(f"{network.name} {network.count_params() / 1e6:.1f} M" for network in networks_of(model))
     grey = data.grey_left_out()
     return "; ".join([
@@ -302,14 +304,6 @@ def generator_of(model):
     return getattr(model, "generator", model)
 
 
-def predictor_of(model):
-    """scaled lightness [B, H, W, 1] -> scaled Lab [B, H, W, 3] of the generator as it is at the time of the call.
-
-    Keras's own evaluate fails under a strategy on a last batch that leaves a replica without an example.
-    """
-    return inference.compiled(generator_of(model))
-
-
 def networks_of(model):
     """Every network that is trained."""
     if isinstance(model, DialColorizer):
@@ -349,6 +343,7 @@ def train_epoch(run):
     if isinstance(run.model, DialColorizer):
         fitted_on = np.concatenate(list(lab_batches(judged, config.batch_size, GAIN_PIXELS)))
         logs |= run.model.refresh(fitted_on, lightness_seen(config, data))
+    run.generator.set_weights(generator_of(run.model).get_weights())
     if data.validation is not None:
         logs |= _validation(run)
     logs["learning_rate"] = _rate(optimizers_of(run.model)[-1])
@@ -359,11 +354,10 @@ def train_epoch(run):
     traits = traits_of(config)
     if not traits.keeps_lightness:
         traits = dataclasses.replace(traits, gain=_gain(inference.of_network(run.predict, traits), judged, config.batch_size))
-    generator = generator_of(run.model)
     if watched < progress.best:
         progress.best = watched
-        inference.save(workdir / "best.keras", generator, traits)
-    inference.save(workdir / "last.keras", generator, traits)
+        inference.save(workdir / "best.keras", run.generator, traits)
+    inference.save(workdir / "last.keras", run.generator, traits)
     if config.schedule == "plateau":
         _plateau(config, run.model, progress, watched)
 
@@ -377,6 +371,7 @@ def train_epoch(run):
 
 
 def _validation(run):
+    # not by Keras's evaluate, which fails under a strategy on a last batch that leaves a replica without an example
     figures = metrics.streaming_metrics()
     for scaled_lightness, scaled_lab in dataset.evaluation_batches(run.data.validation, run.config.batch_size):
         predicted = run.predict(scaled_lightness)
@@ -551,10 +546,12 @@ def locked(workdir):
 def check_run(workdir, config, data):
     """Raises ColorizerError, naming what differs, unless the folder is empty or a run of this configuration and data.
 
-    A larger number of epochs is no difference, but to a schedule that depends on it.
+    A larger number of epochs is no difference, but to a schedule that depends on it; nor is where the same files lie.
     """
     path = workdir / "config.json"
     if path.exists() and not _checkpoints(workdir):
+        if (workdir / "report.json").exists() or (workdir / "samples" / "epoch-0002.png").exists():
+            raise ColorizerError(f"{workdir}: its checkpoints are gone, so it cannot go on; evaluate.py judges it. Name another --workdir")
         return  # begun, and stopped before anything was learned
     if not path.exists():
         if workdir.exists() and (not workdir.is_dir() or any(not inside.name.startswith(".") for inside in workdir.iterdir())):
@@ -569,6 +566,7 @@ def check_run(workdir, config, data):
         f"{field.name} (there {getattr(old, field.name)!r}, now {getattr(config, field.name)!r})"
         for field in dataclasses.fields(config)
         if getattr(old, field.name) != getattr(config, field.name)
+        and field.name not in ("data_dir", "checkpoint_minutes")
         and not (field.name == "epochs" and old.epochs < config.epochs and config.schedule != "cosine")
     ]
     if saved.get("data", data.fingerprint) != data.fingerprint:
@@ -578,11 +576,15 @@ def check_run(workdir, config, data):
 
 
 def begin_run(workdir, config, data, command):
-    """Writes config.json, and removes what a killed process left half-written."""
+    """Removes what a killed process left half-written, and writes config.json, unless the run was begun with the same settings."""
     for left_over in workdir.glob("**/.*.part*"):
         left_over.unlink(missing_ok=True)
-    contents = {"config": dataclasses.asdict(config), "data": data.fingerprint, "version": __version__, "command": command}
-    images.write_text(workdir / "config.json", json.dumps(contents, indent=1) + "\n")
+    path, settings = workdir / "config.json", dataclasses.asdict(config)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        if _checkpoints(workdir) and json.loads(path.read_text())["config"] == settings:
+            return
+    contents = {"config": settings, "data": data.fingerprint, "version": __version__, "command": command}
+    images.write_text(path, json.dumps(contents, indent=1) + "\n")
 
 
 def save_checkpoint(workdir, model, progress):

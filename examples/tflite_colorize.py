@@ -2,8 +2,10 @@
 
     python examples/tflite_colorize.py exported/colorizer-float16.tflite photo.jpg photo-color.png
 
-The network sees a small picture; its a* and b* are enlarged along the edges of the photograph's own lightness, which stays as it is.
-colorizer.colorize(model, photograph) does all of this; here its steps are apart, for those who write them in another language.
+For pictures in sRGB: a profile of another kind must be applied before. The network sees a small picture; its a* and b* are enlarged
+along the edges of the photograph's own lightness, which stays as it is.
+colorizer.colorize(model, photograph) does all of this, profiles too; here its steps are apart, for those who write them in another
+language.
 """
 
 import sys

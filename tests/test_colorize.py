@@ -20,7 +20,7 @@ from skimage import color as skimage_color
 from skimage import data as photographs
 
 import colorizer
-from colorizer import color, inference, networks, rendering
+from colorizer import color, images, inference, networks, rendering
 from colorizer import photos as program_photos
 from colorizer.commands import colorize as program
 
@@ -353,6 +353,7 @@ def test_what_this_program_has_not_written_is_an_input_and_never_replaced(folder
     errors = {job.source.name: job.error for job in plan(album, "--overwrite")}
     assert len(errors) == 4 and "over an input" in errors["c.png"] and errors["c-color.png"] is None
     assert "over an input" in {job.source.name: job.error for job in plan(album, "--overwrite", "--nolabel")}["c.png"]
+    assert [job.source.name for job in plan(album, "--overwrite", "--nolabel")] == ["b.bmp", "b.png", "c.png"]  # nor coloured once more
     # without labels an earlier run is known by its names alone
     assert {job.source.name for job in plan(album / "c.png", album / "c-color.png", "--nolabel")} == {"c.png"}
 
@@ -362,6 +363,52 @@ def test_inputs_that_are_named_are_never_dropped_or_written_over(folder_of):
     jobs = plan(album / "b.png", album / "b-color.png", "--overwrite")
     assert len(jobs) == 2 and "over an input" in jobs[0].error
     assert {job.source.name for job in plan(album)} == {"b.png", "b-color.png", "a.jpg", "a-color.tif"}  # which no program has coloured
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_names_that_differ_in_case_are_one_file_where_the_file_system_says_so(folder_of, tmp_path, monkeypatch, ignored):
+    monkeypatch.setattr(images, "ignores_case", lambda folder: ignored)
+    years = folder_of({"1900/Mill.png": (8, 8), "1901/mill.png": (8, 8)})
+    first, second = plan(years / "1900", years / "1901", f"--output={tmp_path / 'out'}")
+    assert first.error is None and (second.error is not None) == ignored
+    (tmp_path / "link").symlink_to(years)
+    errors = [job.error for job in plan(years / "1900", tmp_path / "link/1900")]
+    assert errors[0] is None and "already" in errors[1]
+
+
+def in_turn(*arguments):
+    """What becomes of each picture, its colours left as they are."""
+    label = {"weights": "1"} if program.FLAGS.label else None
+    return list(program._in_turn(plan(*arguments), program_photos, list, label))
+
+
+def test_an_output_of_another_picture_is_not_taken_for_this_ones(folder_of, tmp_path):
+    """Two boxes whose scans have the same names, coloured one after the other into one folder."""
+    boxes, out = folder_of({f"box{number}/001.tif": (8, 8) for number in (1, 2)}), tmp_path / "out"
+    assert [record["ok"] for record in in_turn(boxes / "box1", f"--output={out}")] == [True]
+    first = (out / "001.tif").read_bytes()
+    assert [record["skipped"] for record in in_turn(boxes / "box1", f"--output={out}")] == [True]
+    (record,) = in_turn(boxes / "box2", f"--output={out}")
+    assert not record["ok"] and "made of another picture" in record["error"] and (out / "001.tif").read_bytes() == first
+    (record,) = in_turn(boxes / "box2", f"--output={out}", "--overwrite")
+    assert record["ok"] and (out / "001.tif").read_bytes() != first
+
+
+def test_overwriting_is_of_what_this_program_has_written(folder_of, tmp_path):
+    folders = folder_of({"new/a.png": (8, 8), "masters/a.png": (8, 8)})
+    before = (folders / "masters/a.png").read_bytes()
+    (record,) = in_turn(folders / "new", f"--output={folders / 'masters'}", "--overwrite")
+    assert not record["ok"] and "no label" in record["error"] and (folders / "masters/a.png").read_bytes() == before
+
+
+def test_a_status_is_not_written_over_anything_else(folder_of, tmp_path):
+    catalogue = tmp_path / "catalogue.json"
+    for content in ('{"boxes": 12}\n', "{\n", "[]\n", "\xff"):
+        catalogue.write_text(content)
+        program.FLAGS(["colorize", f"--status={catalogue}"])
+        with pytest.raises(colorizer.ColorizerError, match="no status"), program._status_of(()):
+            pass
+        assert catalogue.read_text() == content
 
 
 def test_an_output_folder_among_the_inputs_is_no_input(folder_of):

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import os
+import pathlib
 import time
 from unittest import mock
 
@@ -75,7 +76,8 @@ def places365(tmp_path_factory):
 def test_cifar10_validates_on_the_last_ids_wherever_they_lie_on_disk(cifar10):
     data = dataset.load(configured("cifar10", cifar10, validation_examples=10))
     assert [picture[0, 0, 0] for picture in pictures_of(data.validation)][:7] == list(range(40, 47))
-    assert [picture[0, 0, 0] for picture in pictures_of(data.test)] == list(range(200, 210))
+    judged = dataset.pictures(configured("cifar10", cifar10, validation_examples=10)).read()
+    assert [example.rgb[0, 0, 0] for example in judged] == list(range(200, 210))
     assert data.train.count == 39  # 40 less one grey
 
 
@@ -97,7 +99,7 @@ def test_grey_images_are_left_out_of_training_alone_and_counted(cifar10):
 def test_only_the_first_examples_when_asked(cifar10):
     data = dataset.load(configured("cifar10", cifar10, validation_examples=10, train_examples=3, eval_examples=2))
     assert [picture[0, 0, 0] for picture in pictures_of(data.train)] == [0, 1, 2]
-    assert data.validation.count == data.test.count == 2
+    assert data.validation.count == data.test_count == 2
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 64])
@@ -158,7 +160,7 @@ def test_tensorflow_io_and_our_own_lab_agree(every_kind_of_rgb):
 
 def test_places365_drops_grey_pictures_as_they_come_and_counts_them(places365):
     data = dataset.load(configured("places365", places365, flip=False))
-    assert (data.train.count, data.validation.count, data.test.count) == (12, 3, 4)
+    assert data.counts() == {"training": 12, "validation": 3, "test": 4}
     seen = collections.Counter(picture[0, 0, 0] for picture in pictures_of(data.train, seed=0, epoch=0, examples=11, skip=0))
     assert set(seen) == set(range(12)) - {5} and set(seen.values()) == {1}
     assert data.grey_left_out() == 1
@@ -192,28 +194,44 @@ def test_sample_holds_photographs_out():
     np.testing.assert_array_equal(first, again)
     assert first.shape == (64, 32, 32, 3)
     assert len({picture.tobytes() for picture in first}) == 64
+    training = [example.rgb.tobytes() for example in dataset.pictures(configured("sample", ""), "train").read()]
+    assert len(training) == len(set(training)) == len(dataset.SAMPLE_TRAINING)
 
 
 # ---- folder -----------------------------------------------------------------------------------------------------------
 
 
-def files_in(split):
-    return split.count if split else 0
-
-
-def test_folders_own_parts_are_used(folder_of):
+def test_folders_own_parts_are_used_however_their_names_are_written(folder_of):
     sizes = {f"{part}/{part}{i}.png": (40, 40) for part, count in (("train", 5), ("val", 2), ("test", 3)) for i in range(count)}
     data = dataset.load(configured("folder", folder_of(sizes), image_size=32))
-    assert [files_in(split) for split in (data.train, data.validation, data.test)] == [5, 2, 3]
-    data = dataset.load(configured("folder", folder_of({"train/x.png": (9, 9), "validation/y.png": (9, 9)}, "other"), image_size=32))
-    assert [files_in(split) for split in (data.train, data.validation, data.test)] == [1, 1, 0]
+    assert data.counts() == {"training": 5, "validation": 2, "test": 3}
+    for names in (("train", "validation"), ("Train", "valid"), ("TRAIN", "Val")):
+        folder = folder_of({f"{names[0]}/x.png": (9, 9), f"{names[1]}/y.png": (9, 9)}, names[1])
+        assert dataset.load(configured("folder", folder, image_size=32)).counts() == {"training": 1, "validation": 1, "test": 0}
+
+
+def test_a_test_part_is_never_trained_on_and_changes_nothing_of_a_run(folder_of):
+    few = dataset.load(configured("folder", folder_of({f"{i}.png": (9, 9) for i in range(12)}, "few"), image_size=32))
+    sizes = {f"{i}.png": (9, 9) for i in range(12)} | {"Test/t.png": (9, 9)}
+    more = dataset.load(configured("folder", folder_of(sizes, "more"), image_size=32))
+    assert more.counts() == few.counts() | {"test": 1}
+    assert more.fingerprint == few.fingerprint
+
+
+def test_files_of_one_name_in_many_folders_are_split_too(tmp_path):
+    files = [tmp_path / f"clip{i}" / "frame.jpg" for i in range(500)]
+    _, validation = dataset._split_by_name(files, tmp_path)
+    assert 30 < len(validation) < 75
+    elsewhere = [pathlib.Path("elsewhere") / file.relative_to(tmp_path) for file in files]
+    _, there = dataset._split_by_name(elsewhere, pathlib.Path("elsewhere"))
+    assert [file.parts[-2:] for file in there] == [file.parts[-2:] for file in validation]
 
 
 def test_the_split_by_file_name_is_stable_and_about_a_tenth(tmp_path):
     files = [tmp_path / "deep" / f"photo{i}.jpg" for i in range(500)]
-    train, validation = dataset._split_by_name(files)
+    train, validation = dataset._split_by_name(files, tmp_path)
     assert sorted(train + validation) == sorted(files) and 30 < len(validation) < 75
-    more_train, more_validation = dataset._split_by_name(files + [tmp_path / f"new{i}.jpg" for i in range(100)])
+    more_train, more_validation = dataset._split_by_name(files + [tmp_path / f"new{i}.jpg" for i in range(100)], tmp_path)
     assert set(train) <= set(more_train) and set(validation) <= set(more_validation)
 
 
@@ -362,7 +380,7 @@ def test_odd_file_names_are_read(tmp_path, rng, name):
 def test_the_first_examples_are_of_every_folder(folder_of):
     """Not the first folder's: what looks at the first few only (median, gain, samples) would be biased."""
     folder = folder_of({f"train/{kind}/{kind}{i}.png": (16, 16) for kind in "abcd" for i in range(20)} | {"val/v.png": (16, 16)})
-    files = dataset._shuffled_by_name(images.find(folder / "train"))
+    files = dataset._shuffled_by_name(images.find(folder / "train"), folder)
     assert {file.parent.name for file in files[:20]} == set("abcd")
 
 

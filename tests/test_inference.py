@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import zipfile
 
 import keras
@@ -64,6 +65,20 @@ def test_what_is_no_model_is_said_in_a_line(tmp_path):
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
     with pytest.raises(ColorizerError, match="another program"):
         inference.load(tmp_path / "other.keras")
+    with zipfile.ZipFile(tmp_path / "damaged.keras", "w") as archive:
+        archive.writestr(inference.TRAITS_FILE, json.dumps(dataclasses.asdict(TRAITS)))
+    with pytest.raises(ColorizerError, match="cannot be read"):
+        inference.load(tmp_path / "damaged.keras")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_no_more_processors_are_used_than_the_process_may():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert inference.processors() == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def test_a_half_written_file_is_never_seen(saved, monkeypatch):

@@ -318,6 +318,48 @@ def test_what_a_format_has_no_place_for_is_said(tmp_path, rgb, caplog):
     assert bytes(photos.read(tmp_path / "a.tif").metadata["xmp-data"][1]) == large
     photos.write(tmp_path / "a.png", photos.Photo(tmp_path / "a", [rgb], iptc=b"\x1c\x02\x78\0\x01a"))
     assert "IPTC is not kept" in caplog.text
+    caplog.clear()
+    deep = photos.Photo(tmp_path / "a", [rgb.astype("uint16") * 257], [np.full_like(rgb[..., :1], 9, dtype="uint16")])
+    photos.write(tmp_path / "b.png", deep)
+    assert not caplog.text
+    photos.write(tmp_path / "b.jpg", deep)
+    assert "transparency is not kept" in caplog.text and "16 bits become 8" in caplog.text
+
+
+def test_a_preview_of_photoshops_goes_and_its_other_resources_stay(tmp_path, rgb):
+    """It would stay grey."""
+
+    def resource(number, name, content):
+        return b"8BIM" + number.to_bytes(2, "big") + name + len(content).to_bytes(4, "big") + content + b"\0" * (len(content) % 2)
+
+    kept = resource(0x03ED, b"\0\0", b"dots"), resource(0x0421, b"\x03box\0\0"[:4], b"odd")
+    blob = kept[0] + resource(0x040C, b"\0\0", b"grey thumbnail") + kept[1]
+    assert metadata.without_previews(blob) == b"".join(kept)
+    assert metadata.without_previews(blob[:-3]) == metadata.without_previews(b"x" * 99) == b""
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory[34377] = blob
+    directory.tagtype[34377] = 7
+    Image.fromarray(rgb).save(tmp_path / "a.tif", tiffinfo=directory)
+    assert b"grey thumbnail" in (tmp_path / "a.tif").read_bytes()
+    photos.write(tmp_path / "b.tif", photos.read(tmp_path / "a.tif"))
+    written = (tmp_path / "b.tif").read_bytes()
+    assert b"grey thumbnail" not in written and b"dots" in written
+
+
+def test_large_scans_are_not_unpacked_to_a_file(tmp_path):
+    """libvips would put what is over 100 MB into $TMPDIR, which may be full; the limit is lowered here."""
+    script = "import sys; from colorizer import photos; print(*photos.read(sys.argv[1]).frames[0].shape)"
+    environment = {**os.environ, "VIPS_DISC_THRESHOLD": "1k", "TMPDIR": str(tmp_path / "absent"), "PYTHONPATH": str(TOP)}
+    turned = Image.Exif()
+    turned[0x112] = 6
+    for name, options in (("a.jpg", {}), ("a.tif", {}), ("a.png", {}), ("turned.jpg", {"exif": turned})):
+        Image.fromarray(photographs.astronaut()).save(tmp_path / name, **options)
+        command = [sys.executable, "-c", script, tmp_path / name]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        if name == "turned.jpg":
+            assert "TMPDIR names another" in result.stderr
+        else:
+            assert result.stdout == "512 512 3\n", result.stderr
 
 
 def test_lossless_stays_lossless(tmp_path, rgb):
@@ -406,6 +448,7 @@ def test_the_label_is_found_again(tmp_path, rgb, suffix):
     for name, label in (("with", {"weights": "1"}), ("without", None)):
         photos.write(tmp_path / f"{name}.{suffix}", photos.Photo(tmp_path / "a.png", [rgb]), label=label)
         assert photos.is_labelled(tmp_path / f"{name}.{suffix}") == (name == "with")
+        assert photos.label_of(tmp_path / f"{name}.{suffix}").get("weights") == (label or {}).get("weights")
     assert not photos.is_labelled(tmp_path / f"absent.{suffix}")
 
 

@@ -11,7 +11,7 @@ from conftest import run_program
 from PIL import Image
 from skimage import data as photographs
 
-from colorizer import ColorizerError, color, config, evaluation, export, images, inference, metrics, rendering
+from colorizer import ColorizerError, color, config, evaluation, export, images, inference, metrics, ondevice, rendering
 
 PICTURES = [photographs.astronaut(), photographs.coffee(), photographs.chelsea()]
 
@@ -29,6 +29,16 @@ def test_files_are_what_was_published_and_small_enough():
     assert {name for _, name in lines} == {f"{name}.{form}" for name in config.SHIPPED for form in ("tflite", "keras")}
     assert (inference.WEIGHTS / "photo.tflite").stat().st_size < 11e6
     assert sum(file.stat().st_size for file in inference.WEIGHTS.iterdir()) < 16e6
+
+
+@pytest.mark.parametrize("name", config.SHIPPED)
+def test_the_tflite_files_say_of_themselves_what_new_exports_say(name):
+    """Licence's notice, inputs, outputs, how colours come to full size."""
+    with zipfile.ZipFile(inference.WEIGHTS / f"{name}.tflite") as archive:
+        said = json.loads(archive.read(inference.TRAITS_FILE))
+    traits = inference.check(name)
+    wanted = {**traits.described(""), **ondevice.about(traits), "weights": "float16"}
+    assert {**said, "version": ""} == json.loads(json.dumps({**wanted, "version": ""}))
 
 
 def test_without_a_model_a_photograph_comes_back_in_plausible_colours(tmp_path):

@@ -36,6 +36,8 @@ def run(main, manual, values, inputs=False):
         sys.exit(f"{program}: {error} ({program} --help lists the flags)".replace("FATAL Flags parsing error: ", ""))
     except (ColorizerError, OSError) as error:
         sys.exit(f"{program}: {error}")
+    except ModuleNotFoundError as error:  # the install for colorize alone has no TensorFlow
+        sys.exit(f"{program}: {error.name} is not installed, and this needs it: pip install .")
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)

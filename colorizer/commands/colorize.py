@@ -5,7 +5,8 @@
     python colorize.py old.png --vividness=0.8 --compare
 
 One bad file never stops the others: it is named with its reason, leaves no output, and the exit code is 1. What is there already
-is skipped, so the same command goes on where it stopped. Each output says in its XMP that a machine coloured it (--nolabel: not).
+is skipped, so the same command goes on where it stopped; where it was made of another picture that is an error. Each output says in its
+XMP that a machine coloured it (--nolabel: not).
 """
 
 import collections
@@ -21,6 +22,7 @@ import pathlib
 import sys
 import time
 import typing
+import unicodedata
 
 import tqdm
 from absl import flags
@@ -44,7 +46,8 @@ flags.DEFINE_bool("recursive", False, "Colour what lies in folders of folders, t
 flags.DEFINE_enum("format", "same", ("same", "png", "jpg", "webp", "tiff"), "Of the outputs. same: the input's; PNG for those that cannot"
                   " be written (BMP, PPM, AVIF).", **_HERE)  # fmt: skip
 flags.DEFINE_integer("quality", 95, "Of JPEG and WebP, 1 to 100.", lower_bound=1, upper_bound=100, **_HERE)
-flags.DEFINE_bool("overwrite", False, "Write again what is there already. Inputs are never written.", **_HERE)
+flags.DEFINE_bool("overwrite", False, "Write again what this program has written (with --nolabel: what is there). Inputs are never"
+                  " written.", **_HERE)  # fmt: skip
 flags.DEFINE_integer("render_size", None, "Short side that the network sees, pixels. Unset: what it was trained at. Larger: finer, and"
                      " slower; far beyond the training size: worse.", lower_bound=16, upper_bound=2048, **_HERE)  # fmt: skip
 flags.DEFINE_float("vividness", None, "0 (most accurate) to 1 (as colourful as nature). Unset: the model's own.", lower_bound=0,
@@ -120,10 +123,11 @@ def _in_turn(jobs, photos, coloured, label):
     """A record for each job, in order. Files are read ahead and written behind by other threads while the network works."""
 
     def read(job):
-        return _timed(lambda: photos.read(job.source, FLAGS.max_pixels))
+        return None if _is_done(job, photos) else _timed(lambda: photos.read(job.source, FLAGS.max_pixels))
 
     def write(job, photo):
-        return _timed(lambda: photos.write(job.target, photo, FLAGS.quality, label))
+        said = label and {**label, "source": photos.fingerprint(job.source)}
+        return _timed(lambda: photos.write(job.target, photo, FLAGS.quality, said))
 
     waiting, coming, going = collections.deque(jobs), collections.deque(), collections.deque()
     in_flight = collections.Counter()  # pixels of each job that is under way
@@ -131,12 +135,12 @@ def _in_turn(jobs, photos, coloured, label):
         while waiting or coming or going:
             while waiting and len(coming) < 2 * FLAGS.batch_size + FLAGS.workers:
                 job = waiting[0]
-                done = job.error or (_is_there(job.target) and not FLAGS.overwrite)
-                pixels = 0 if done else photos.pixels(job.source)
+                is_read = not job.error and (FLAGS.overwrite or not _is_there(job.target))
+                pixels = photos.pixels(job.source) if is_read else 0
                 if in_flight.total() and in_flight.total() + pixels > IN_FLIGHT_PIXELS:
                     break
                 in_flight[job] = pixels
-                coming.append((waiting.popleft(), None if done else pool.submit(read, job)))
+                coming.append((waiting.popleft(), None if job.error else pool.submit(read, job)))
             batch = [coming.popleft()] if coming else []
             while coming and len(batch) < FLAGS.batch_size and (coming[0][1] is None or coming[0][1].done()):
                 batch.append(coming.popleft())
@@ -153,21 +157,39 @@ def _is_there(target):
     return os.path.islink(target) or (os.path.isfile(target) and os.path.getsize(target) > 0)
 
 
+def _is_done(job, photos):
+    """Whether the output is there, to be skipped. Raises ColorizerError where it is of another input, or not for us to write over."""
+    if not _is_there(job.target):
+        return False
+    label = photos.label_of(job.target)
+    if FLAGS.overwrite:
+        if FLAGS.label and not label:
+            raise ColorizerError(f"{job.source}: {job.target} is there, and no label says that this program wrote it: remove or rename it")
+        return False
+    if label.get("source", "") not in ("", photos.fingerprint(job.source)):
+        raise ColorizerError(
+            f"{job.source}: {job.target} was made of another picture, or of this one before it changed: --overwrite, or another --output"
+        )
+    return True
+
+
 def _timed(run):
     began = time.monotonic()
     return run(), time.monotonic() - began
 
 
 def _begun(batch, coloured, write, pool):
-    """(job, size, seconds, writing, error) of jobs whose files have been read: colours them and has them written."""
-    read = {job: reading.result() for job, reading in batch if reading and not reading.exception()}
+    """(job, size, seconds, writing, error) of jobs whose files have been read, or were done: colours them and has them written."""
+    read = {job: reading.result() for job, reading in batch if reading and not reading.exception() and reading.result()}
     photographs = {job: photo for job, (photo, _) in read.items()}
     afters, network_seconds = _timed(lambda: _coloured_apart(photographs, coloured))
     for job, reading in batch:
         if reading is None:
             yield job, None, 0.0, None, job.error
-        elif isinstance(error := reading.exception() or afters[job], Exception):
+        elif isinstance(error := reading.exception() or afters.get(job), Exception):
             yield job, None, 0.0, None, _said(job, error)
+        elif job not in read:
+            yield job, None, 0.0, None, None
         else:
             seconds = read[job][1] + network_seconds / len(photographs)
             yield job, photographs[job].frames[0].shape[:2], seconds, pool.submit(write, job, afters[job]), None
@@ -239,21 +261,44 @@ def _jobs(inputs):
         written = targets.get(place, set()) - {source}
         in_another_format = FLAGS.output is None and source.stem.endswith("-color")
         in_another_format &= (source.parent, source.stem.removesuffix("-color")) in stems
-        # without labels the name alone tells, which is not enough to write over
-        return (written and not FLAGS.label and not FLAGS.overwrite) or ((written or in_another_format) and photos.is_labelled(source))
+        # without labels the name alone tells
+        return bool(written and not FLAGS.label) or ((written or in_another_format) and photos.is_labelled(source))
 
-    found = {place: source_and_below for place, source_and_below in found.items() if not is_output(place, source_and_below[0])}
-    real_sources = {os.path.realpath(source) for source, _ in found.values()}
-    jobs, targets = [], {}
+    outputs = {place for place, (source, _) in found.items() if is_output(place, source)}
+    inputs_at = collections.defaultdict(list)
+    for place, (source, _) in found.items():
+        if place not in outputs or (FLAGS.overwrite and not FLAGS.label):  # a name alone is not enough to write over
+            inputs_at[_folded(source)].append(source)
+    found = {place: source_and_below for place, source_and_below in found.items() if place not in outputs}
+    jobs, taken = [], {}
     for source, below in found.values():
         target, error = _target(source, below), None
-        if os.path.realpath(target) in real_sources:
+        others = taken.setdefault(_folded(target), [])
+        before = next((other.source for other in others if _is_one_file(target, other.target)), None)
+        if any(_is_one_file(target, place) for place in inputs_at.get(_folded(target), ())):
             error = f"{source}: its output {target} would be written over an input: rename one, or name another --output"
-        elif target in targets:
-            error = f"{source}: {targets[target]} is written to {target} already: rename one, or colour it by itself to another --output"
-        targets.setdefault(target, source)
+        elif before:
+            error = f"{source}: {before} is written to {target} already: rename one, or colour it by itself to another --output"
         jobs.append(Job(source, target, error))
+        others.append(jobs[-1])
     return jobs + failed
+
+
+def _folded(path):
+    """What paths share that are one file on some file system: links followed, letter case and composed accents made equal."""
+    return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+
+
+def _is_one_file(path, other):
+    """Whether two paths of the same _folded() are one file here, or would be."""
+    from colorizer import images
+
+    if os.path.realpath(path) == os.path.realpath(other):
+        return True
+    there = os.path.lexists(path), os.path.lexists(other)
+    if any(there):
+        return all(there) and os.path.samefile(path, other)
+    return images.ignores_case(next(folder for folder in pathlib.Path(os.path.realpath(path)).parents if folder.is_dir()))
 
 
 def _found(argument, failed):
@@ -322,8 +367,11 @@ def _status_of(pictures):
     try:
         if os.path.isfile(path) and os.path.getsize(path):
             with open(path, "rb") as file:
-                if file.read(1) != b"{":
-                    raise ColorizerError(f"--status={FLAGS.status}: exists, and is no status of an earlier run")
+                first = file.readline(2**20)
+            with contextlib.suppress(ValueError):
+                first = json.loads(first)
+            if not (isinstance(first, dict) and {"input", "skipped", "seconds"} <= first.keys()):
+                raise ColorizerError(f"--status={FLAGS.status}: exists, and is no status of an earlier run")
         file = open(path, "w", encoding="utf-8", errors="replace")  # noqa: SIM115, closed below
     except OSError as error:
         raise ColorizerError(_unwritable(error)) from error
