@@ -53,14 +53,17 @@ def draw(found, file):
     import matplotlib.pyplot
 
     with matplotlib.pyplot.rc_context({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
-        panel = figure.subplots()
-        for (title, points), mark in zip(found.items(), itertools.cycle("os^vPX")):
-            panel.plot(*zip(*points), marker=mark, markersize=5, linewidth=2, label=title)
-        for bound in BOUNDS:
-            panel.axhline(bound, color="#bbbbbb", linewidth=1, linestyle=":")
-        panel.set(xlabel="minutes", ylabel="accuracy at 5 %, validation", xlim=(0, None))
-        panel.legend(frameon=False)
+        figure = matplotlib.figure.Figure(figsize=(10, 4.4), layout="constrained")
+        panels = figure.subplots(1, 2)
+        for panel in panels:
+            for (title, points), mark in zip(found.items(), itertools.cycle("os^vPX")):
+                panel.plot(*zip(*points), marker=mark, markersize=5, linewidth=2, label=title)
+            for bound in BOUNDS:
+                panel.axhline(bound, color="#bbbbbb", linewidth=1, linestyle=":")
+            panel.set(xlabel="minutes", xlim=(0, None))
+        panels[0].set(ylabel="accuracy at 5 %, validation", ylim=(0, None))
+        panels[1].set(ylim=(BOUNDS[0] - 1, BOUNDS[-1] + 1), yticks=BOUNDS, yticklabels=[f"{bound:g} %" for bound in BOUNDS])
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
         figure.savefig(file, dpi=110)
 
 

@@ -1,11 +1,12 @@
 """Draws the frontier of a dial: what colour costs, from reports of evaluate.py on the same pictures.
 
     pip install --editable '.[bench]'
-    python docs/frontier.py docs/cifar10-frontier.png docs/results/cifar10*.json docs/results/cifar10/regression.json
-    python docs/frontier.py docs/photo-frontier.png docs/results/photo/scenes150-regression.json
+    cd docs/results
+    python ../frontier.py ../cifar10-frontier.png cifar10-small.json cifar10/regression.json cifar10.json
+    python ../frontier.py ../photo-frontier.png photo/scenes150-regression.json photo/scenes150-short.json
 
 A panel for each figure that the reports have, against the colorfulness; a line for each model that was judged at several values of
-its dial, a mark for the others. True lightness kept.
+its dial, which stand beside the points, a mark for the others. True lightness kept.
 """
 
 import json
@@ -50,12 +51,16 @@ def draw(file, reports):
             colour, mark = PLAIN.get(name) or next(looks)
             for panel, key in zip(panels, shown):
                 panel.plot([row["colorfulness"] for row in rows], [row[key] for row in rows], color=colour, marker=mark, markersize=6,
-                           linewidth=2, label=name)  # fmt: skip
+                           linewidth=2 if len(rows) > 1 else 0, label=name)  # fmt: skip
+                for row in rows if len(rows) > 1 else ():
+                    panel.annotate(f"{row['vividness']:g}", (row["colorfulness"], row[key]), (0, -5), textcoords="offset points",
+                                   ha="center", va="top", fontsize=8, color=colour)  # fmt: skip
         for panel, key in zip(panels, shown):
             column = evaluation.COLUMNS[key]
-            panel.set(xlabel="colorfulness", title=f"{column.heading} ({'higher' if column.better == 'high' else 'lower'} is better)")
+            panel.set_title(f"{column.heading} ({'higher' if column.better == 'high' else 'lower'} is better)", pad=16)
+            panel.set_xlabel("colorfulness")
             panel.axvline(truth, color="#222222", linewidth=1, linestyle=":")
-            panel.annotate("truth", (truth, 1), (-3, -2), ("data", "axes fraction"), "offset points", ha="right", va="top")
+            panel.annotate("truth", (truth, 1), (0, 1), ("data", "axes fraction"), "offset points", ha="center", va="bottom", fontsize=9)
         for panel in panels[len(shown) :]:
             panel.remove()
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)

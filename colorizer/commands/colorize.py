@@ -1,6 +1,7 @@
 """Colour photographs: files, folders, globs; each at its own size, depth and lightness, with its metadata.
 
-    python colorize.py photo.jpg --model=runs/folder-gan              writes photo-color.jpg beside it
+    python colorize.py photo.jpg                                      writes photo-color.jpg beside it
+    python colorize.py photo.jpg --model=runs/folder-gan              by a network of your own
     python colorize.py album/ scan.tif --output=coloured/ --recursive
     python colorize.py old.png --vividness=0.8 --compare
 

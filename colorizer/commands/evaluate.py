@@ -31,9 +31,9 @@ flags.DEFINE_enum("dataset", None, config.DATASETS, "What to judge on. Unset: wh
                   " without a model sample.", **_HERE)  # fmt: skip
 flags.DEFINE_string("data_dir", None, "folder: the pictures. cifar10, places365: the TFDS folder. Unset: the run's, or"
                     " ~/tensorflow_datasets.", **_HERE)  # fmt: skip
-flags.DEFINE_enum("split", "test", ("test", "validation", "train"), "Which part. test, where there is none: validation of what the run was"
-                  " trained on or where there is such a part, what was not trained on of a folder below or around it, everything of another"
-                  " folder.", **_HERE)  # fmt: skip
+flags.DEFINE_enum("split", "test", ("test", "validation", "train"), "Which part. Of a folder without test: what was not trained on, if it"
+                  " is inside or around a training folder; else validation, if it has that part or was trained on; else all. Of sample:"
+                  " validation.", **_HERE)  # fmt: skip
 flags.DEFINE_integer("limit", 0, "Judge the first N pictures. 0: all.", lower_bound=0, **_HERE)
 flags.DEFINE_integer(
     "batch_size", 256, "Pictures of one size that the network sees at once. Changes speed, no figure.", lower_bound=1, **_HERE

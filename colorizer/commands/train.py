@@ -31,8 +31,8 @@ flags.DEFINE_enum(
     "model",
     None,
     config.MODELS,
-    "gan: Eq. 7 and 8. unet: the baseline, the generator alone with the cost of Eq. 9. lite0, residual: the recipes photo's and small's."
-    " Unset: the recipe's: gan, lite0, residual.",
+    "gan: Eq. 7 and 8. unet: the baseline, the generator alone with the cost of Eq. 9. lite0, residual: the networks of the recipes photo,"
+    " small. Unset: the recipe's (paper: gan).",
     **_HERE,
 )
 flags.DEFINE_enum("recipe", "paper", sorted(config.RECIPES), "Where every setting that is not named comes from.", **_HERE)
