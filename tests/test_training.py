@@ -285,9 +285,7 @@ def test_the_plateau_rule_divides_both_rates_by_ten(tmp_path):
 
 def test_without_validation_the_plateau_watches_the_training_loss(tmp_path, monkeypatch):
     original = dataset.load
-    monkeypatch.setattr(
-        dataset, "load", lambda resolved: dataclasses.replace(original(resolved), validation=None, test=original(resolved).validation)
-    )
+    monkeypatch.setattr(dataset, "load", lambda resolved: dataclasses.replace(original(resolved), validation=None))
     training.train(tiny(), tmp_path / "run")
     rows = list(csv.DictReader((tmp_path / "run/history.csv").read_text().splitlines()))
     assert "val_l1" not in rows[0]
