@@ -28,18 +28,18 @@ A picture flows one way; a module imports only from the ones above it.
     export       both, compared with the network before they are written
     commands     the command line
 
-`colorizer.colorize(model, picture)` colours an array or a Pillow image.
+`colorizer.colorize(model, picture)` colours an array or a Pillow image; `colorizer.load(model)` gives what stands for the model, read once.
 """
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name):
-    if name != "colorize":
+    if name not in ("colorize", "load"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from colorizer.inference import colorize  # heavy: when first used
+    from colorizer import inference  # heavy: when first used
 
-    return colorize
+    return getattr(inference, name)
 
 
 class ColorizerError(Exception):

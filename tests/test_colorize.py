@@ -84,6 +84,11 @@ def test_the_file_is_what_evaluation_judges():
     assert np.abs(color.rgb_from_lab(judged)[0].astype(int) - inference.colorized_rgb(VIVID, [rgb])[0]).max() <= 1
 
 
+def test_a_model_that_was_read_once_stands_for_its_path(model, rng):
+    picture = rng.integers(0, 256, (40, 60), dtype="uint8")
+    np.testing.assert_array_equal(colorizer.colorize(colorizer.load(model), picture), colorizer.colorize(model, picture))
+
+
 def test_pillow_images_come_back_as_pillow_images():
     grey = Image.fromarray(photographs.camera()[:40, :60])
     assert colorizer.colorize(VIVID, grey).mode == "RGB" and colorizer.colorize(VIVID, grey).size == (60, 40)
