@@ -4,7 +4,6 @@ Training order is a function of (seed, epoch), augmentation of (seed, epoch, pla
 epoch can be begun anew. Evaluation goes through every example once, in order, and changes nothing.
 """
 
-import collections
 import contextlib
 import dataclasses
 import fnmatch
@@ -548,6 +547,8 @@ def _folder(config):
         _usable(parts["train"][: config.train_examples or None], top, "training"),
         _usable(parts["validation"][: config.eval_examples or None], top, "validation"),
     ]
+    if parts["test"] and not any(_is_picture(path) for path in parts["test"]):  # now, and not at the end
+        raise ColorizerError(f"{top}: none of its {len(parts['test'])} test pictures can be read")
     grey = sum(file.grey for file in files[0]) if config.skip_grey else 0
     if grey:
         files[0] = [file for file in files[0] if not file.grey]
@@ -559,6 +560,12 @@ def _folder(config):
     listing = b"\n".join(os.fsencode(file.path.relative_to(top)) + b" %d" % file.size for part in files for file in part)
     test_count = _first(config.eval_examples, len(parts["test"]))
     return Data(*(_split_of_files(part, config) for part in files), test_count, lambda: grey, f"{zlib.crc32(listing):08x}")
+
+
+def _is_picture(path):
+    with contextlib.suppress(ColorizerError):
+        return bool(images.probe(path))
+    return False
 
 
 def _not_left_out(paths, top, leave_out):
@@ -590,13 +597,17 @@ def _repeated(files, top, repeats):
 
 
 def _own_parts(top):
-    """{"train", "validation", "test": [its folder or folders, ...]} of those that a folder has; the names' case does not matter."""
+    """{"train", "validation", "test": [its folder or folders, ...]} of those that a folder has.
+
+    Other spellings than the usual ones (Train, VALID) may be classes: they count where there are two parts, and for test.
+    """
     own = {}
     for entry in sorted(top.iterdir()) if top.is_dir() else ():
         part = PARTS_OF_FOLDER.get(entry.name.lower())
         if part and entry.is_dir():
             own.setdefault(part, []).append(entry)
-    return own
+    usual = {part for part, folders in own.items() for folder in folders if folder.name in PARTS_OF_FOLDER and folder.name != "valid"}
+    return own if len(own) > 1 else {part: folders for part, folders in own.items() if part in usual or part == "test"}
 
 
 def _parts_of_folder(top):
@@ -610,24 +621,23 @@ def _parts_of_folder(top):
     return {"train": train, "validation": validation, "test": own.get("test", [])}
 
 
-def _ranks(files, top):
-    """{file: a hash of its name, or of its path below `top` where others have that name}. Of bytes: a name need not be UTF-8."""
-    named = collections.Counter(file.name for file in files)
-    told_by = ((file, file.name if named[file.name] == 1 else file.relative_to(top).as_posix()) for file in files)
-    return {file: zlib.crc32(os.fsencode(text)) for file, text in told_by}
+def _hash(text):
+    return zlib.crc32(os.fsencode(text))  # not str.encode: a name need not be UTF-8
 
 
 def _shuffled_by_name(files, top):
-    """In an order that has nothing to do with folders, so that the first N are of every kind; files of other names change nothing."""
-    return sorted(files, key=_ranks(files, top).get)
+    """In an order that has nothing to do with folders, so that the first N are of every kind; other files change nothing."""
+    return sorted(files, key=lambda file: (_hash(file.name), _hash(file.relative_to(top).as_posix())))
 
 
 def _split_by_name(files, top):
-    """(training, validation): about a tenth of the files, by a hash of the name, so that files of other names change nothing."""
-    ranks = _ranks(files, top)
-    validation = [file for file in files if ranks[file] % 10 == 0]
-    if not validation or len(validation) == len(files):
-        validation = files[:1]
+    """(training, validation): about a tenth of the files, by a hash of the name, so that other files change nothing.
+
+    Where all have one name, by a hash of the path below `top`.
+    """
+    by_name = [file for file in files if _hash(file.name) % 10 == 0]
+    by_path = [file for file in files if _hash(file.relative_to(top).as_posix()) % 10 == 0]
+    validation = next((part for part in (by_name, by_path) if 0 < len(part) < len(files)), files[:1])
     held_out = set(validation)
     return [file for file in files if file not in held_out], validation
 

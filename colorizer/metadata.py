@@ -51,8 +51,9 @@ def labelled_xmp(xmp, label, path=""):
 
 def label_of_xmp(xmp):
     """The label {name: value} that labelled_xmp() put into a packet; {} where there is none."""
-    found = re.findall(rb"""\bcolorizer:(\w+)(?:\s*=\s*["']([^"']*)|>([^<]*)<)""", bytes(xmp))
-    return {name.decode(): (attribute or element).decode() for name, attribute, element in found}
+    # attributes, as they are written, or elements, as other programs make of them
+    found = re.findall(rb"""(?<=[\s<])colorizer:(\w+)(?:\s*=\s*["']([^"']*)|>([^<]*)<)""", bytes(xmp))
+    return {name.decode(): (attribute or element).decode(errors="replace") for name, attribute, element in found}
 
 
 def upright_xmp(xmp):
@@ -148,16 +149,17 @@ def _entries(file, place, order):
 # ---- Photoshop --------------------------------------------------------------------------------------------------------
 
 _PREVIEWS = (0x0409, 0x040C)
+_RESOURCE_TYPES = (b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR")
 
 
 def without_previews(blob):
     """Photoshop's resources of a TIFF file without the small pictures, which would stay grey; b"" where they are not whole."""
     blob, place, kept = bytes(blob), 0, b""
-    while place + 12 <= len(blob):
-        name_end = place + 6 + (blob[place + 6] + 2) // 2 * 2  # its length comes first, and it is padded
+    while blob[place:].strip(b"\0"):
+        name_end = place + 6 + (sum(blob[place + 6 : place + 7]) + 2) // 2 * 2  # its length comes first, and it is padded
         size = int.from_bytes(blob[name_end : name_end + 4], "big")
         end = name_end + 4 + size + size % 2
-        if not blob.startswith(b"8BIM", place) or end > len(blob) + 1:
+        if blob[place : place + 4] not in _RESOURCE_TYPES or end > len(blob) + 1:
             return b""
         if int.from_bytes(blob[place + 4 : place + 6], "big") not in _PREVIEWS:
             kept += blob[place:end]

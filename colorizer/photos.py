@@ -168,7 +168,10 @@ def _read_by_vips(path, descriptor, max_pixels):
         fields |= _fields_of_exif(path)
     if "photoshop-data" in fields:
         kind, blob = fields.pop("photoshop-data")
-        fields |= {"photoshop-data": (kind, kept)} if (kept := metadata.without_previews(blob)) else {}
+        if kept := metadata.without_previews(blob):
+            fields["photoshop-data"] = kind, kept
+        elif bytes(blob).strip(b"\0"):
+            logging.warning("%s: what Photoshop noted in it is not kept", path)
     with open(path, "rb") as file:
         xmp = metadata.xmp_of_gif(file) if _format(path) == "gif" else fields.get("xmp-data", (None, None))[1]
     return Photo(
@@ -345,8 +348,9 @@ def _xmp_of(path):
             with open(path, "rb") as file:
                 return metadata.xmp_of_gif(file) or b""
         if path.is_file():
-            with _opened(path) as picture:
-                return picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp", "").encode()
+            with open(path, "rb") as file:
+                picture = pyvips.Image.new_from_source(pyvips.Source.new_from_descriptor(file.fileno()), "")
+                return bytes(picture.get("xmp-data")) if "xmp-data" in picture.get_fields() else b""
     return b""
 
 

@@ -546,7 +546,7 @@ def locked(workdir):
 def check_run(workdir, config, data):
     """Raises ColorizerError, naming what differs, unless the folder is empty or a run of this configuration and data.
 
-    A larger number of epochs is no difference, but to a schedule that depends on it; nor is where the same files lie.
+    A larger number of epochs is no difference, but to a schedule that depends on it; nor is a data_dir that has moved.
     """
     path = workdir / "config.json"
     if path.exists() and not _checkpoints(workdir):
@@ -566,7 +566,8 @@ def check_run(workdir, config, data):
         f"{field.name} (there {getattr(old, field.name)!r}, now {getattr(config, field.name)!r})"
         for field in dataclasses.fields(config)
         if getattr(old, field.name) != getattr(config, field.name)
-        and field.name not in ("data_dir", "checkpoint_minutes")
+        and field.name != "checkpoint_minutes"
+        and not (field.name == "data_dir" and old.data_dir and not pathlib.Path(old.data_dir).expanduser().exists())
         and not (field.name == "epochs" and old.epochs < config.epochs and config.schedule != "cosine")
     ]
     if saved.get("data", data.fingerprint) != data.fingerprint:

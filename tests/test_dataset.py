@@ -210,12 +210,22 @@ def test_folders_own_parts_are_used_however_their_names_are_written(folder_of):
         assert dataset.load(configured("folder", folder, image_size=32)).counts() == {"training": 1, "validation": 1, "test": 0}
 
 
-def test_a_test_part_is_never_trained_on_and_changes_nothing_of_a_run(folder_of):
+def test_a_test_part_is_never_trained_on_and_changes_nothing_of_a_run(folder_of, tmp_path):
     few = dataset.load(configured("folder", folder_of({f"{i}.png": (9, 9) for i in range(12)}, "few"), image_size=32))
     sizes = {f"{i}.png": (9, 9) for i in range(12)} | {"Test/t.png": (9, 9)}
+    sizes |= {f"Test/{i}.png": (9, 9) for i in range(12)}
     more = dataset.load(configured("folder", folder_of(sizes, "more"), image_size=32))
-    assert more.counts() == few.counts() | {"test": 1}
+    assert more.counts() == few.counts() | {"test": 13}
     assert more.fingerprint == few.fingerprint
+    for file in (tmp_path / "more/Test").iterdir():
+        file.write_text("no picture")
+    with pytest.raises(ColorizerError, match="13 test pictures"):
+        dataset.load(configured("folder", tmp_path / "more", image_size=32))
+
+
+def test_a_class_may_have_a_name_like_a_parts(folder_of):
+    folder = folder_of({f"{kind}/{kind}{i}.png": (9, 9) for kind in ("Car", "Train") for i in range(20)})
+    assert sum(dataset.load(configured("folder", folder, image_size=32)).counts().values()) == 40
 
 
 def test_files_of_one_name_in_many_folders_are_split_too(tmp_path):
@@ -232,6 +242,8 @@ def test_the_split_by_file_name_is_stable_and_about_a_tenth(tmp_path):
     train, validation = dataset._split_by_name(files, tmp_path)
     assert sorted(train + validation) == sorted(files) and 30 < len(validation) < 75
     more_train, more_validation = dataset._split_by_name(files + [tmp_path / f"new{i}.jpg" for i in range(100)], tmp_path)
+    assert set(train) <= set(more_train) and set(validation) <= set(more_validation)
+    more_train, more_validation = dataset._split_by_name(files + [tmp_path / "other" / file.name for file in files], tmp_path)
     assert set(train) <= set(more_train) and set(validation) <= set(more_validation)
 
 

@@ -254,6 +254,13 @@ def test_nothing_to_judge_is_an_error():
         evaluation.evaluate([GREY], [])
 
 
+@pytest.mark.parametrize(("dataset", "split", "n", "rows"), [("cifar10", "test", 10_000, 2), ("cifar10", "test", 50, 0),
+                                                             ("cifar10", "validation", 10_000, 0), ("folder", "test", 10_000, 0),
+                                                             ("places365", "validation", 36_500, 1)])  # fmt: skip
+def test_the_papers_figures_stand_beside_those_of_the_same_pictures_alone(dataset, split, n, rows):
+    assert len(evaluation.published({"dataset": dataset, "split": split, "n": n})) == rows
+
+
 def test_the_table_is_aligned_and_leaves_unknown_figures_blank(examples):
     rows = evaluation.evaluate([GREY], examples).figures() + evaluation.PAPER["cifar10"]
     lines = evaluation.table(rows).splitlines()

@@ -334,7 +334,9 @@ def test_a_preview_of_photoshops_goes_and_its_other_resources_stay(tmp_path, rgb
 
     kept = resource(0x03ED, b"\0\0", b"dots"), resource(0x0421, b"\x03box\0\0"[:4], b"odd")
     blob = kept[0] + resource(0x040C, b"\0\0", b"grey thumbnail") + kept[1]
-    assert metadata.without_previews(blob) == b"".join(kept)
+    other = b"MeSa" + kept[0][4:]
+    assert metadata.without_previews(blob) == metadata.without_previews(blob + bytes(16)) == b"".join(kept)
+    assert metadata.without_previews(other + blob) == other + b"".join(kept)
     assert metadata.without_previews(blob[:-3]) == metadata.without_previews(b"x" * 99) == b""
     directory = TiffImagePlugin.ImageFileDirectory_v2()
     directory[34377] = blob
@@ -450,6 +452,25 @@ def test_the_label_is_found_again(tmp_path, rgb, suffix):
         assert photos.is_labelled(tmp_path / f"{name}.{suffix}") == (name == "with")
         assert photos.label_of(tmp_path / f"{name}.{suffix}").get("weights") == (label or {}).get("weights")
     assert not photos.is_labelled(tmp_path / f"absent.{suffix}")
+
+
+@pytest.mark.parametrize("kind", ["large", "animated"])
+def test_the_label_of_unusual_png_files_is_found(tmp_path, rgb, kind):
+    fields = {"xmp-data": (pyvips.GValue.blob_type, XMP.replace(b"the mill", b"mill " * 400_000))} if kind == "large" else {}
+    if kind == "animated":
+        fields = {"delay": (pyvips.GValue.array_int_type, [40, 60]), "loop": (pyvips.GValue.gint_type, 0)}
+    photo = photos.Photo(tmp_path / "a", [rgb] * (1 + (kind == "animated")), None, fields)
+    photos.write(tmp_path / "a.png", photo, label={"source": "12ab"})
+    assert photos.label_of(tmp_path / "a.png")["source"] == "12ab"
+
+
+def test_a_label_that_another_program_has_written_anew_is_read():
+    label = {"weights": "1f", "source": "12ab"}
+    packet = metadata.labelled_xmp(XMP, label)
+    assert {**metadata.label_of_xmp(packet), "program": ""} == {**label, "program": ""}
+    assert metadata.label_of_xmp(packet.replace(b'"12ab"', b"'12ab'"))["source"] == "12ab"
+    as_elements = "\n".join(f"<colorizer:{name}>{value}</colorizer:{name}>" for name, value in label.items()).encode()
+    assert metadata.label_of_xmp(as_elements) == label
 
 
 def test_jpegs_are_written_with_all_their_colour(tmp_path, rgb):

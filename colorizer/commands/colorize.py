@@ -47,8 +47,8 @@ flags.DEFINE_bool("recursive", False, "Colour what lies in folders of folders, t
 flags.DEFINE_enum("format", "same", ("same", "png", "jpg", "webp", "tiff"), "Of the outputs. same: the input's; PNG for those that cannot"
                   " be written (BMP, PPM, AVIF).", **_HERE)  # fmt: skip
 flags.DEFINE_integer("quality", 95, "Of JPEG and WebP, 1 to 100.", lower_bound=1, upper_bound=100, **_HERE)
-flags.DEFINE_bool("overwrite", False, "Write again what this program has written (with --nolabel: what is there). Inputs are never"
-                  " written.", **_HERE)  # fmt: skip
+flags.DEFINE_bool("overwrite", False, "Write again what this program has written, by its label (with --nolabel: whatever is there)."
+                  " Inputs are never written.", **_HERE)  # fmt: skip
 flags.DEFINE_integer("render_size", None, "Short side that the network sees, pixels. Unset: what it was trained at. Larger: finer, and"
                      " slower; far beyond the training size: worse.", lower_bound=16, upper_bound=2048, **_HERE)  # fmt: skip
 flags.DEFINE_float("vividness", None, "0 (most accurate) to 1 (as colourful as nature). Unset: the model's own.", lower_bound=0,
@@ -248,7 +248,8 @@ def _jobs(inputs):
             failed.append(Job(pathlib.Path(argument), None, f"{argument}: {error.strerror}"))
             continue
         for source, below in files or []:
-            found.setdefault(os.path.abspath(source), (source, below))
+            # a folder and a link to it are two in an output folder, where they have names of their own
+            found.setdefault(os.path.abspath(source) if FLAGS.output else os.path.realpath(source), (source, below))
         if not files and len(failed) == before:
             nothing = "no pictures" + ("" if FLAGS.recursive else " (--recursive looks into its folders)")
             failed.append(Job(pathlib.Path(argument), None, f"{argument}: {'no such file' if files is None else nothing}"))
@@ -268,7 +269,8 @@ def _jobs(inputs):
     outputs = {place for place, (source, _) in found.items() if is_output(place, source)}
     inputs_at = collections.defaultdict(list)
     for place, (source, _) in found.items():
-        if place not in outputs or (FLAGS.overwrite and not FLAGS.label):  # a name alone is not enough to write over
+        # a name alone is not enough to write over
+        if place not in outputs or (FLAGS.overwrite and not FLAGS.label and not photos.is_labelled(source)):
             inputs_at[_folded(source)].append(source)
     found = {place: source_and_below for place, source_and_below in found.items() if place not in outputs}
     jobs, taken = [], {}
