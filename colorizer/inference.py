@@ -257,13 +257,14 @@ def network_of(path):
 
 
 def compiled(network):
-    """inputs -> outputs of a Keras network, on one device, as fast as its own predict, for inputs of any size.
+    """inputs -> outputs of a Keras network, on one device, as fast as its own predict, traced once for inputs of any size.
 
     Keras's predict traces the network anew for each size of picture and, under a strategy, runs the batch on every replica.
     """
     import tensorflow as tf
 
-    return tf.function(lambda inputs: network(inputs, training=False), autograph=False, reduce_retracing=True)
+    inputs = tf.TensorSpec(network.input.shape, network.input.dtype)
+    return tf.function(lambda inputs: network(inputs, training=False), [inputs], autograph=False)
 
 
 def _is_tflite(path):

@@ -17,7 +17,7 @@ _ARROWS = {"high": " ↑", "low": " ↓", "": ""}
 
 # by the report's file: what its pictures and models are, and the data set whose published rows stand beside
 OF = {
-    "cifar10": ("CIFAR-10, all {n:,} test images, three epochs of each network", "cifar10"),
+    "cifar10": ("CIFAR-10, all {n:,} test images", "cifar10"),
     "cifar10-small": ("CIFAR-10, all {n:,} test images, the weights that ship (`cifar10`), which keep the lightness", "cifar10"),
     "places128": ("MiniPlaces (the 128 px subset of Places2), {n:,} test pictures, 200 steps of each network in batches of 16;"
                   " the published row is of Places365 at 256 px", "places365"),
