@@ -76,12 +76,12 @@ def read(path, max_pixels=300_000_000):
             return _read_by_pillow(path, max_pixels)
         return _read_by_vips(path, descriptor, max_pixels)
     except pyvips.Error as error:
-        if "unable to write to" in _reason(error) or "write failed" in _reason(error):  # over 100 MB that cannot be streamed
-            place = os.environ.get("TMPDIR") or tempfile.gettempdir()
-            raise ColorizerError(f"{path}: cannot be unpacked to {place}: is it full? TMPDIR names another place") from error
         # libvips has one place for the reasons of all threads, and mixes them up. Within Pillow's limit, and of what Pillow knows
         if pixels(path) < 2**27 and _format(path) != "heif":
             images.read_rgb(path)
+        if "unable to write to" in _reason(error) or "write failed" in _reason(error):  # over 100 MB that cannot be streamed
+            place = os.environ.get("TMPDIR") or tempfile.gettempdir()
+            raise ColorizerError(f"{path}: cannot be unpacked to {place}: is it full? TMPDIR names another place") from error
         raise ColorizerError(f"{path}: cannot be read ({_reason(error)})") from error
     finally:
         os.close(descriptor)

@@ -364,6 +364,15 @@ def test_large_scans_are_not_unpacked_to_a_file(tmp_path):
             assert result.stdout == "512 512 3\n", result.stderr
 
 
+def test_a_broken_file_is_not_blamed_on_the_disk(tmp_path, monkeypatch):
+    """libvips may give what another thread's full disk left in their one place for reasons."""
+    Image.fromarray(photographs.chelsea()).save(tmp_path / "half.jpg")
+    (tmp_path / "half.jpg").write_bytes((tmp_path / "half.jpg").read_bytes()[:9000])
+    monkeypatch.setattr(pyvips.Error, "__init__", lambda error, *_: setattr(error, "detail", "wbuffer_write: write failed"))
+    with pytest.raises(ColorizerError, match="half.jpg: cannot be read"):
+        photos.read(tmp_path / "half.jpg")
+
+
 def test_lossless_stays_lossless(tmp_path, rgb):
     Image.fromarray(rgb).save(tmp_path / "a.webp", lossless=True)
     photos.write(tmp_path / "b.webp", photos.read(tmp_path / "a.webp"))
