@@ -3,7 +3,7 @@
     pip install --editable '.[bench]'
     cd docs/results
     python ../frontier.py ../cifar10-frontier.png cifar10-small.json cifar10/regression.json cifar10.json
-    python ../frontier.py ../photo-frontier.png photo/scenes150-regression.json
+    python ../frontier.py ../photo-frontier.png photo/scenes150-regression.json photo/scenes150-short.json
 
 A panel for each figure that the reports have, against the colorfulness; a line for each model that was judged at several values of
 its dial, which stand beside the points, a mark for the others. True lightness kept.
