@@ -198,11 +198,19 @@ def colorize(model, picture, vividness=None, render_size=None, guided=True):
 
 
 def save(path, generator, traits, dtype="float32"):
-    """Writes a .keras file that carries its traits, whole or not at all. `keras.models.load_model` reads it as well."""
+    """Writes a .keras file that carries its traits, whole or not at all. `keras.models.load_model` reads it as well.
+
+    Raises ColorizerError where a weight is not finite in `dtype`.
+    """
     from colorizer import networks
 
+    with np.errstate(over="ignore"):  # of which it is said below what and where
+        copy = networks.in_dtype(generator, dtype)
+    for weight in copy.weights:
+        if not np.isfinite(np.asarray(weight)).all():
+            raise ColorizerError(f"{path}: not written, as {weight.path} is not finite in {dtype}")
     with images.replacing(path) as aside:
-        networks.in_dtype(generator, dtype).save(aside)
+        copy.save(aside)
         with zipfile.ZipFile(aside, "a") as archive:
             archive.writestr(TRAITS_FILE, json.dumps({**dataclasses.asdict(traits), "version": __version__}, indent=1))
 

@@ -287,11 +287,13 @@ def enlarged(x, stride, name):
 def in_dtype(network, dtype="float32"):
     """A copy of a Keras network, without what it was compiled with, that computes in `dtype` whatever it was trained in.
 
-    In bfloat16 its answers are up to six units of a*, b* off, and other on each kind of processor.
+    In bfloat16 its answers are up to six units of a*, b* off, and other on each kind of processor. Batch norms stay in float32: their
+    variances may be more than float16 can hold.
     """
 
     def clone(layer):
-        of_a_layer = {"dtype": dtype} if isinstance(layer, layers.Layer) else {}  # ops have none
+        own = "float32" if isinstance(layer, layers.BatchNormalization) else dtype
+        of_a_layer = {"dtype": own} if isinstance(layer, layers.Layer) else {}  # ops have none
         return layer.__class__.from_config({**layer.get_config(), **of_a_layer})
 
     bare = Model(network.input, network.output, name=network.name)

@@ -36,6 +36,27 @@ def test_a_bare_file_suffices_to_use_the_network(saved, rng):
     np.testing.assert_allclose(colorizer(lightness), wanted, atol=1e-4)
 
 
+def test_half_a_size_keeps_variances_that_float16_cannot_hold(saved, rng, tmp_path):
+    """The deepest norms of a trained network see variances of 1e5, where float16 ends at 65,504."""
+    network, _ = saved
+    norm = next(layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization))
+    gamma, beta, mean, variance = norm.get_weights()
+    norm.set_weights([gamma * 300, beta, mean, variance * 1e5])
+    inference.save(tmp_path / "half.keras", network, TRAITS, dtype="float16")
+    given = rng.uniform(0, 100, (1, 16, 16, 1)).astype("float32")
+    np.testing.assert_allclose(inference.load(tmp_path / "half.keras")(given), inference.of_network(network, TRAITS)(given), atol=0.3)
+
+
+def test_what_is_not_finite_is_not_saved(saved, tmp_path):
+    network, _ = saved
+    kernel = network.trainable_variables[0]
+    kernel.assign(np.full(kernel.shape, 1e5))
+    inference.save(tmp_path / "whole.keras", network, TRAITS)
+    with pytest.raises(ColorizerError, match=r"half.keras: not written, as .*kernel is not finite in float16"):
+        inference.save(tmp_path / "half.keras", network, TRAITS, dtype="float16")
+    assert not (tmp_path / "half.keras").exists()
+
+
 def test_vividness_goes_from_the_answer_to_gain_times_its_colours(saved, rng):
     colorizer = inference.load(saved[1])
     lightness = rng.uniform(0, 100, (1, 16, 16, 1)).astype("float32")
