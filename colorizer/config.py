@@ -102,7 +102,7 @@ def photo(dataset, model):
     """Photographs on two CPU cores, from ImageNet features: two answers, and the dial between them. Sources: networks.py, dial.py.
 
     `python train.py --recipe=photo --dataset=folder --data_dir=mix --set repeats=photos256=5,scenes150=3,scenes256=4`; what came of
-    it, and of a second leg with more photographs: MODEL_CARD.md.
+    it, and of two more legs: MODEL_CARD.md.
     """
     return Config(
         dataset=dataset, model=model, recipe="photo", image_size=128, batch_size=32, epochs=24, steps_per_epoch=500, smallest_crop=0.6,

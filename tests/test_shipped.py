@@ -32,6 +32,13 @@ def test_files_are_what_was_published_and_small_enough():
 
 
 @pytest.mark.parametrize("name", config.SHIPPED)
+def test_a_training_can_begin_with_them(name):
+    """One variance that is infinite, and the averages of batch norms are not numbers after the first step."""
+    for weight in inference.network_of(name).weights:
+        assert np.isfinite(np.asarray(weight)).all(), weight.path
+
+
+@pytest.mark.parametrize("name", config.SHIPPED)
 def test_the_tflite_files_say_of_themselves_what_new_exports_say(name):
     """Licence's notice, inputs, outputs, how colours come to full size."""
     with zipfile.ZipFile(inference.WEIGHTS / f"{name}.tflite") as archive:
