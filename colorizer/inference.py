@@ -1,6 +1,7 @@
 """A saved model as a callable: lightness in, Lab out, both in CIE units."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -19,6 +20,7 @@ TRAITS_FILE = "colorizer.json"  # in the zip archive that a .keras file is, or i
 GAIN_RANGE = (0.2, 5.0)
 WEIGHTS = pathlib.Path(__file__).parent / "weights"  # NAME.tflite, for use
 RELEASE = pathlib.Path(__file__).parent.parent / "release"  # NAME.keras, in a checkout: for exporting and training on
+CPU_QUOTA = pathlib.Path("/sys/fs/cgroup/cpu.max")  # microseconds of processors, and of time
 _WEIGHTS_OF_SAVED_MODEL = "variables/variables.data-00000-of-00001"
 STRIP_PIXELS = 2**17
 RENDER_PIXELS = 2**20  # that the network sees at once: its widest layer then takes 256 MB
@@ -89,8 +91,12 @@ def of_network(predict_scaled, traits):
 
 
 def processors():
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """How many this process may use, by its affinity and by its container's quota (cgroup v2), at least one."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with contextlib.suppress(OSError, ValueError):  # no container, or "max": no quota
+        quota, period = map(int, CPU_QUOTA.read_text().split())
+        count = max(1, min(count, quota // period))
+    return count
 
 
 def colorized(colorizer, lightness, vividness=None):

@@ -76,6 +76,8 @@ def read(path, max_pixels=300_000_000):
             return _read_by_pillow(path, max_pixels)
         return _read_by_vips(path, descriptor, max_pixels)
     except pyvips.Error as error:
+        if "HEVC" in _reason(error):  # libvips's wheels leave it out, for its patents
+            raise ColorizerError(f"{path}: HEIC is not read here: convert it to JPEG, PNG or TIFF") from error
         # libvips has one place for the reasons of all threads, and mixes them up. Within Pillow's limit, and of what Pillow knows
         if pixels(path) < 2**27 and _format(path) != "heif":
             images.read_rgb(path)

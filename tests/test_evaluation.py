@@ -5,6 +5,8 @@ import io
 
 import numpy as np
 import pytest
+from conftest import run_program
+from PIL import Image
 from skimage import color as skimage_color
 from skimage import data as photographs
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -277,3 +279,17 @@ def test_a_narrow_terminal_gets_the_table_in_blocks(examples):
         assert text.count(evaluation.COLUMNS[key].heading) >= 1
         assert f"{rows[1][key]:.{evaluation.COLUMNS[key].decimals}f}" in text
     assert text.count("sepia") == 2 * len(text.split("\n\n"))
+
+
+def test_the_example_judges_a_colorizer_of_ones_own(tmp_path):
+    rgb = photographs.chelsea()[:96, :128]
+    Image.fromarray(rgb).save(tmp_path / "cat.png")
+    result = run_program("folder", str(tmp_path), script="examples/judge_yours.py")
+    assert result.returncode == 0, result.stderr
+    block = next(block for block in result.stdout.split("\n\n") if "CIEDE2000" in block)
+    heading, *rows = block.splitlines()
+    lines = {row.split()[0]: row[: heading.index("CIEDE2000") + len("CIEDE2000")].split()[-1] for row in rows}
+    lab = skimage_color.rgb2lab(rgb)
+    toned = skimage_color.rgb2lab(skimage_color.lab2rgb(np.concatenate([lab[..., :1], np.full((96, 128, 2), [8, 20])], axis=-1)))
+    assert float(lines["yours"]) == pytest.approx(skimage_color.deltaE_ciede2000(lab, toned).mean(), abs=0.1)
+    assert float(lines["photo"]) < float(lines["grey"])

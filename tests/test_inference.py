@@ -102,6 +102,16 @@ def test_no_more_processors_are_used_than_the_process_may():
         os.sched_setaffinity(0, before)
 
 
+@pytest.mark.parametrize("quota, count", [("100000 100000", 1), ("50000 100000", 1), ("350000 100000", 3), ("max 100000", 8), ("", 8)])
+def test_no_more_threads_than_a_container_has_processors(tmp_path, monkeypatch, quota, count):
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    monkeypatch.setattr(inference, "CPU_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    assert inference.processors() == count
+    monkeypatch.setattr(inference, "CPU_QUOTA", tmp_path / "absent")
+    assert inference.processors() == 8
+
+
 def test_a_half_written_file_is_never_seen(saved, monkeypatch):
     """A save that fails leaves the file that was there, and nothing else."""
     network, path = saved

@@ -373,6 +373,11 @@ def test_a_broken_file_is_not_blamed_on_the_disk(tmp_path, monkeypatch):
         photos.read(tmp_path / "half.jpg")
 
 
+def test_what_cannot_be_read_says_what_to_do():
+    with pytest.raises(ColorizerError, match="grey.heic: HEIC is not read here: convert it"):
+        photos.read(pathlib.Path(__file__).parent / "data" / "grey.heic")
+
+
 def test_lossless_stays_lossless(tmp_path, rgb):
     Image.fromarray(rgb).save(tmp_path / "a.webp", lossless=True)
     photos.write(tmp_path / "b.webp", photos.read(tmp_path / "a.webp"))
