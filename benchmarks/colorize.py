@@ -2,15 +2,17 @@
 
     python benchmarks/colorize.py --model=runs/folder-gan --megapixels=1 --megapixels=24 --megapixels=100
 
-    python benchmarks/colorize.py --model=runs/folder-gan --photos=250 --photos=1000          whole folders by the program
+    python benchmarks/colorize.py --model=photo --photos=250 --photos=1000                    whole folders by the program
+    python benchmarks/colorize.py --model=photo --photos=40 --megapixels=12
 
 A photograph of scikit-image, enlarged and grained, as a JPEG file of each size is coloured to a JPEG file, each size in a process
 of its own (for the memory at its peak). Prints the seconds of decoding, network, the rest, encoding, and the ratio of all to decoding and
 encoding alone, which any program needs. With --photos: the seconds and the peak memory of `colorize.py` over folders of that many
-photographs of 0.19 megapixels, in batches of 1 and of 8.
+photographs, of 0.19 megapixels unless said, in batches of 1 and of 8.
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import subprocess
@@ -59,14 +61,14 @@ def measure(model, source, folder, repeats):
     return {**best, "gib": peak_megabytes() / 2**10}
 
 
-def whole_folder(model, count, batch_size):
-    """(seconds, peak GiB) of colorize.py over a folder of small photographs, start included."""
+def whole_folder(model, count, batch_size, megapixels):
+    """(seconds, peak GiB) of colorize.py over a folder of photographs, start included."""
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "in"
         source.mkdir()
-        small = photograph(0.19)
+        one = photograph(megapixels)
         for number in range(count):
-            Image.fromarray(np.roll(small, number, axis=1)).save(source / f"{number:04d}.jpg", quality=92)
+            Image.fromarray(np.roll(one, number, axis=1)).save(source / f"{number:04d}.jpg", quality=92)
         program = pathlib.Path(__file__).parents[1] / "colorize.py"
         command = [sys.executable, str(program), str(source), f"--output={folder}/out", f"--model={model}", f"--batch_size={batch_size}"]
         timed = (
@@ -81,8 +83,8 @@ def whole_folder(model, count, batch_size):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="a run folder, .keras or .tflite file")
-    parser.add_argument("--megapixels", type=float, action="append", help="of the photograph; repeatable; unset: 1, 24, 100")
-    parser.add_argument("--photos", type=int, action="append", help="whole folders of that many small photographs instead; repeatable")
+    parser.add_argument("--megapixels", type=float, action="append", help="of a photograph; repeatable; unset: 1, 24, 100")
+    parser.add_argument("--photos", type=int, action="append", help="whole folders of that many photographs instead; repeatable")
     parser.add_argument("--repeats", type=int, default=3, help="of which the fastest counts")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -90,11 +92,10 @@ def main():
         print(json.dumps(measure(arguments.model, arguments.measure, pathlib.Path(arguments.measure).parent, arguments.repeats)))
         return
     if arguments.photos:
-        print(f"{'photos':>8}{'batch':>7}{'seconds':>9}{'a second':>10}{'GiB':>7}")
-        for count in arguments.photos:
-            for batch_size in (1, 8):
-                seconds, gib = whole_folder(arguments.model, count, batch_size)
-                print(f"{count:8,}{batch_size:7}{seconds:9.1f}{count / seconds:10.1f}{gib:7.2f}")
+        print(f"{'MP':>6}{'photos':>8}{'batch':>7}{'seconds':>9}{'a second':>10}{'GiB':>7}")
+        for megapixels, count, batch_size in itertools.product(arguments.megapixels or [0.19], arguments.photos, (1, 8)):
+            seconds, gib = whole_folder(arguments.model, count, batch_size, megapixels)
+            print(f"{megapixels:6g}{count:8,}{batch_size:7}{seconds:9.1f}{count / seconds:10.2f}{gib:7.2f}", flush=True)
         return
     print(f"{'MP':>6}{'decode':>9}{'network':>9}{'rest':>9}{'encode':>9}{'all':>9}{'MP/s':>8}{'x codec':>9}{'GiB':>7}")
     for megapixels in arguments.megapixels or [1, 24, 100]:

@@ -85,6 +85,14 @@ def test_the_dial_goes_from_pale_to_vivid(name):
     assert colourful[0] < colourful[1] < colourful[2]
 
 
+def test_cifar10_gives_a_mirrored_picture_the_mirrored_colours():
+    colorizer = inference.load("cifar10")
+    lightness = color.lab_from_rgb(PICTURES[0][:192, :256])[None, ..., :1]
+    lab = colorizer(lightness, 1.0)
+    np.testing.assert_allclose(colorizer(lightness[:, :, ::-1], 1.0)[:, :, ::-1], lab, atol=0.01)
+    assert np.abs(lab[..., 1:] - lab[:, :, ::-1, 1:]).max() > 1
+
+
 @pytest.mark.parametrize("name", config.SHIPPED)
 def test_both_forms_are_one_model(name):
     given = inference.load(name)
