@@ -18,6 +18,7 @@ def sepia(lightness):
 
 
 def main(name="sample", data_dir=""):
+    """The data set's name, and where it lies: for cifar10 TFDS's folder, for folder the pictures'."""
     judged_on = config.resolve("paper", name, "gan", {"data_dir": data_dir})
     pictures = dataset.pictures(judged_on, "test")
     ours = "cifar10" if name == "cifar10" else "photo"
