@@ -111,7 +111,7 @@ def photo(dataset, model):
 
 
 def small(dataset, model):
-    """CIFAR-10 on two CPU cores, from scratch, with the same dial: `python train.py --recipe=small --dataset=cifar10`.
+    """CIFAR-10 on two CPU cores, from scratch, with the same dial: `python train.py --recipe=small --dataset=cifar10 --precision=auto`.
 
     37 minutes in bfloat16; `--epochs=30`, 84 minutes, made the weights that ship. What each part is worth: docs/experiments.md.
     """

@@ -9,6 +9,7 @@ A panel for each figure that the reports have, against the colorfulness; a line 
 its dial, which stand beside the points, a mark for the others. True lightness kept.
 """
 
+import itertools
 import json
 import pathlib
 import sys
@@ -47,14 +48,16 @@ def draw(file, reports):
         figure = matplotlib.figure.Figure(figsize=(4.6 * across, 3.7 * down + 0.6), layout="constrained")
         panels = figure.subplots(down, across, squeeze=False).ravel()
         looks = iter(LOOKS)
+        places = itertools.cycle([((0, -5), "top"), ((0, 4), "bottom")])  # of the labels, lest two lines' stand on each other
         for name, rows in models.items():
             colour, mark = PLAIN.get(name) or next(looks)
+            offset, edge = next(places) if len(rows) > 1 else (None, None)
             for panel, key in zip(panels, shown):
                 panel.plot([row["colorfulness"] for row in rows], [row[key] for row in rows], color=colour, marker=mark, markersize=6,
                            linewidth=2 if len(rows) > 1 else 0, label=name)  # fmt: skip
                 for row in rows if len(rows) > 1 else ():
-                    panel.annotate(f"{row['vividness']:g}", (row["colorfulness"], row[key]), (0, -5), textcoords="offset points",
-                                   ha="center", va="top", fontsize=8, color=colour)  # fmt: skip
+                    panel.annotate(f"{row['vividness']:g}", (row["colorfulness"], row[key]), offset, textcoords="offset points",
+                                   ha="center", va=edge, fontsize=8, color=colour)  # fmt: skip
         for panel, key in zip(panels, shown):
             column = evaluation.COLUMNS[key]
             panel.set_title(f"{column.heading} ({'higher' if column.better == 'high' else 'lower'} is better)", pad=16)
