@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -278,7 +279,8 @@ def compiled(network):
     import tensorflow as tf
 
     inputs = tf.TensorSpec(network.input.shape, network.input.dtype)
-    return tf.function(lambda inputs: network(inputs, training=False), [inputs], autograph=False)
+    # a partial, no lambda: TensorFlow takes several networks behind one lambda's code for one that is traced again and again, and warns
+    return tf.function(functools.partial(network, training=False), [inputs], autograph=False)
 
 
 def _is_tflite(path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import zipfile
 
@@ -110,6 +111,18 @@ def test_no_more_threads_than_a_container_has_processors(tmp_path, monkeypatch, 
     assert inference.processors() == count
     monkeypatch.setattr(inference, "CPU_QUOTA", tmp_path / "absent")
     assert inference.processors() == 8
+
+
+def test_eight_models_side_by_side_are_not_taken_for_one_that_is_traced_again_and_again(saved, caplog):
+    """TensorFlow warned of that when evaluate.py had five models or more."""
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    try:
+        for _ in range(8):
+            inference.load(saved[1])(np.zeros((1, 16, 16, 1)))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text
 
 
 def test_a_half_written_file_is_never_seen(saved, monkeypatch):
