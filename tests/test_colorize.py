@@ -400,6 +400,48 @@ def test_an_output_of_another_picture_is_not_taken_for_this_ones(folder_of, tmp_
     assert record["ok"] and (out / "001.tif").read_bytes() != first
 
 
+def test_an_output_that_was_made_another_way_is_not_taken_for_done(folder_of):
+    """Another vividness, other weights, before and after side by side."""
+    (source,) = folder_of({"a.png": (8, 8)}).glob("*.png")
+
+    def made(**label):
+        jobs = plan(source)
+        ((its,),) = [list(program._in_turn(jobs, program_photos, list, label))]
+        return its
+
+    assert made(weights="1", vividness=0.4, compare=False)["ok"]
+    assert made(weights="1", vividness=0.4, compare=False)["skipped"]
+    assert "made with vividness 0.4, not 1.0" in made(weights="1", vividness=1.0, compare=False)["error"]
+    assert "made with weights 1, not 2" in made(weights="2", vividness=0.4, compare=False)["error"]
+    assert "made with compare False, not True" in made(weights="1", vividness=0.4, compare=True)["error"]
+
+
+def test_links_that_lead_nowhere_fail_alone(folder_of, tmp_path):
+    album = folder_of({"a.png": (8, 8), "b.png": (8, 8)}, "album")
+    (album / "b-color.png").symlink_to(tmp_path / "nothing.png")
+    (album / "loop.png").symlink_to("loop.png")
+    for arguments in ((album,), (album, f"--output={album / 'out'}")):
+        records = {os.path.basename(record["input"]): record for record in in_turn(*arguments)}
+        assert records["a.png"]["ok"] and not records["loop.png"]["ok"] and not records["b-color.png"]["ok"]
+    assert records["b.png"]["ok"]  # into a folder
+    assert ["leads nowhere" in record["error"] for record in in_turn(album / "b.png")] == [True]
+
+
+def test_without_labels_the_same_command_through_a_link_colours_nothing_twice(folder_of, tmp_path):
+    folder_of({"real/a.png": (8, 8)}, "album")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "album/real")
+    for _ in range(2):
+        assert [record["ok"] for record in in_turn(link, "--nolabel")] == [True]
+    assert sorted(path.name for path in link.iterdir()) == ["a-color.png", "a.png"]
+
+
+def test_a_quoted_glob_means_what_the_shell_makes_of_it(folder_of):
+    album = folder_of({"2020-a/1.png": (8, 8), "2020-b.png": (8, 8), "2021/2.png": (8, 8)}, "album")
+    assert [job.source.name for job in plan(album / "2020*")] == ["1.png", "2020-b.png"]
+    assert [job.source.name for job in plan(album / "**/*.png")] == ["1.png", "2020-b.png", "2.png"]
+
+
 def test_overwriting_is_of_what_this_program_has_written(folder_of, tmp_path):
     folders = folder_of({"new/a.png": (8, 8), "masters/a.png": (8, 8)})
     before = (folders / "masters/a.png").read_bytes()

@@ -6,8 +6,8 @@
     python colorize.py old.png --vividness=0.8 --compare
 
 One bad file never stops the others: it is named with its reason, leaves no output, and the exit code is 1. What is there already
-is skipped, so the same command goes on where it stopped; where it was made of another picture that is an error. Each output says in its
-XMP that a machine coloured it (--nolabel: not).
+is skipped, so the same command goes on where it stopped; where it was made of another picture, or another way, that is an error.
+Each output says in its XMP that a machine coloured it (--nolabel: not).
 """
 
 import collections
@@ -49,8 +49,9 @@ flags.DEFINE_enum("format", "same", ("same", "png", "jpg", "webp", "tiff"), "Of 
 flags.DEFINE_integer("quality", 95, "Of JPEG and WebP, 1 to 100.", lower_bound=1, upper_bound=100, **_HERE)
 flags.DEFINE_bool("overwrite", False, "Write again what this program has written, by its label (with --nolabel: whatever is there)."
                   " Inputs are never written.", **_HERE)  # fmt: skip
-flags.DEFINE_integer("render_size", None, "Short side that the network sees, pixels. Unset: what it was trained at. Larger: finer, and"
-                     " slower; far beyond the training size: worse.", lower_bound=16, upper_bound=2048, **_HERE)  # fmt: skip
+flags.DEFINE_integer("render_size", None, "Short side that the network sees, pixels, of a megapixel in all at most. Unset: what it was"
+                     " trained at. Larger: finer, and slower; far beyond the training size: worse.", lower_bound=16, upper_bound=1024,
+                     **_HERE)  # fmt: skip
 flags.DEFINE_float("vividness", None, "0 (most accurate) to 1 (as colourful as nature). Unset: the model's own.", lower_bound=0,
                    upper_bound=1, **_HERE)  # fmt: skip
 flags.DEFINE_enum("upsample", "guided", ("guided", "bicubic"), "How the colours come to the picture's size: along the edges of its"
@@ -99,6 +100,7 @@ def _colorize(inputs):
         raise ColorizerError(f"--render_size={FLAGS.render_size}: {model} takes {colorizer.traits.static_size} pixels and nothing else")
     if label:
         label["vividness"] = colorizer.traits.vividness if FLAGS.vividness is None else FLAGS.vividness
+        label["compare"] = FLAGS.compare
     with _status_of({job.source for job in jobs} | {job.target for job in jobs}) as status:
 
         def coloured(befores):
@@ -124,7 +126,7 @@ def _in_turn(jobs, photos, coloured, label):
     """A record for each job, in order. Files are read ahead and written behind by other threads while the network works."""
 
     def read(job):
-        return None if _is_done(job, photos) else _timed(lambda: photos.read(job.source, FLAGS.max_pixels))
+        return None if _is_done(job, photos, label) else _timed(lambda: photos.read(job.source, FLAGS.max_pixels))
 
     def write(job, photo):
         said = label and {**label, "source": photos.fingerprint(job.source)}
@@ -132,7 +134,7 @@ def _in_turn(jobs, photos, coloured, label):
 
     waiting, coming, going = collections.deque(jobs), collections.deque(), collections.deque()
     in_flight = collections.Counter()  # pixels of each job that is under way
-    with concurrent.futures.ThreadPoolExecutor(FLAGS.workers) as pool:
+    with _workers(FLAGS.workers) as pool:
         while waiting or coming or going:
             while waiting and len(coming) < 2 * FLAGS.batch_size + FLAGS.workers:
                 job = waiting[0]
@@ -153,24 +155,42 @@ def _in_turn(jobs, photos, coloured, label):
                     break  # there is room to read again
 
 
+@contextlib.contextmanager
+def _workers(count):
+    """A pool of threads that begins nothing more once the block has ended: after Ctrl-C no file is read for nothing."""
+    pool = concurrent.futures.ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def _is_there(target):
     """Whether something was written there; an empty file is what a power cut leaves."""
     return os.path.islink(target) or (os.path.isfile(target) and os.path.getsize(target) > 0)
 
 
-def _is_done(job, photos):
-    """Whether the output is there, to be skipped. Raises ColorizerError where it is of another input, or not for us to write over."""
+def _is_done(job, photos, label):
+    """Whether the output is there, to be skipped. Raises ColorizerError where it is of another input, was made another way than
+    `label` says, or is not for us to write over."""
     if not _is_there(job.target):
         return False
-    label = photos.label_of(job.target)
+    if not os.path.exists(job.target):
+        raise ColorizerError(f"{job.source}: {job.target} is a link that leads nowhere: remove or rename it")
+    its_label = photos.label_of(job.target)
     if FLAGS.overwrite:
-        if FLAGS.label and not label:
+        if FLAGS.label and not its_label:
             raise ColorizerError(f"{job.source}: {job.target} is there, and no label says that this program wrote it: remove or rename it")
         return False
-    if label.get("source", "") not in ("", photos.fingerprint(job.source)):
+    if its_label.get("source", "") not in ("", photos.fingerprint(job.source)):
         raise ColorizerError(
             f"{job.source}: {job.target} was made of another picture, or of this one before it changed: --overwrite, or another --output"
         )
+    for name, value in (label or {}).items():
+        if its_label.get(name, str(value)) != str(value):
+            raise ColorizerError(
+                f"{job.source}: {job.target} was made with {name} {its_label[name]}, not {value}: --overwrite, or another --output"
+            )
     return True
 
 
@@ -238,7 +258,9 @@ def _jobs(inputs):
     """The Jobs of the arguments, each input once, in order; what is not there, or would collide, with its error."""
     from colorizer import photos
 
-    found = {}  # a source's absolute path -> (source, its path below the folder that was named)
+    # a folder and a link to it are two in an output folder, where they have names of their own
+    place_of = os.path.abspath if FLAGS.output else os.path.realpath
+    found = {}  # a source's place -> (source, its path below the folder that was named)
     failed = []
     for argument in filter(None, inputs):
         before = len(failed)
@@ -248,15 +270,14 @@ def _jobs(inputs):
             failed.append(Job(pathlib.Path(argument), None, f"{argument}: {error.strerror}"))
             continue
         for source, below in files or []:
-            # a folder and a link to it are two in an output folder, where they have names of their own
-            found.setdefault(os.path.abspath(source) if FLAGS.output else os.path.realpath(source), (source, below))
+            found.setdefault(place_of(source), (source, below))
         if not files and len(failed) == before:
             nothing = "no pictures" + ("" if FLAGS.recursive else " (--recursive looks into its folders)")
             failed.append(Job(pathlib.Path(argument), None, f"{argument}: {'no such file' if files is None else nothing}"))
     # what an earlier run has written among its inputs is no input
     targets = collections.defaultdict(set)
     for source, below in found.values():
-        targets[os.path.abspath(_target(source, below))].add(source)
+        targets[place_of(_target(source, below))].add(source)
     stems = {(source.parent, source.stem) for source, _ in found.values()}
 
     def is_output(place, source):
@@ -313,19 +334,22 @@ def _found(argument, failed):
 
     path = pathlib.Path(os.path.expanduser(argument))
     if path.is_dir():
-        output = FLAGS.output and pathlib.Path(os.path.expanduser(FLAGS.output)).resolve()
+        output = FLAGS.output and pathlib.Path(os.path.realpath(os.path.expanduser(FLAGS.output)))
 
         def unreadable(error):
             failed.append(Job(pathlib.Path(error.filename), None, f"{error.filename}: {error.strerror}"))
 
         files = images.find(path, unreadable, FLAGS.recursive)
         # an output folder within the input's
-        files = [file for file in files if not (output and output != path.resolve() and output in file.resolve().parents)]
+        if output and output != pathlib.Path(os.path.realpath(path)):
+            files = [file for file in files if output not in pathlib.Path(os.path.realpath(file)).parents]
         return [(file, file.relative_to(path)) for file in files]
     if os.path.lexists(path):
         return [(path, pathlib.Path(path.name))]
-    files = [pathlib.Path(file) for file in sorted(glob.glob(os.fspath(path), recursive=True)) if not os.path.isdir(file)]
-    return [(file, pathlib.Path(file.name)) for file in files] or None
+    hits = sorted(glob.glob(os.fspath(path), recursive=True))
+    if "**" not in path.parts:  # as the shell would have it: a folder that matches is one that was named
+        return [file for hit in hits for file in _found(hit, failed)] if hits else None
+    return [(pathlib.Path(hit), pathlib.Path(os.path.basename(hit))) for hit in hits if not os.path.isdir(hit)] or None
 
 
 def _target(source, below):
