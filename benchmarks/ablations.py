@@ -72,8 +72,8 @@ def figures_of(row, seed, arguments):
     recipe, run = arguments.recipe, arguments.output / f"{row}-seed{seed}"
     settings = {**SHORT[recipe], "steps_per_epoch": arguments.steps or STEPS[recipe], **ROWS[recipe][row][1]}
     command = [
-        sys.executable, ROOT / "train.py", f"--recipe={recipe}", f"--dataset={DATASETS[recipe]}", f"--data_dir={arguments.data_dir}",
-        f"--workdir={run}", "--epochs=1", f"--seed={seed}",
+        sys.executable, ROOT / "train.py", f"--recipe={recipe}", f"--dataset={DATASETS[recipe]}",
+        f"--workdir={run}", "--epochs=1", f"--seed={seed}", *([f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []),
         *(f"--set={setting}" for setting in (*(f"{key}={value}" for key, value in settings.items()), *arguments.set)),
     ]  # fmt: skip
     print(f"{row}, seed {seed}", file=sys.stderr)

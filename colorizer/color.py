@@ -115,9 +115,9 @@ def _linear_in_gamut(lab, xp, mapped=False):
         outside = np.nonzero(_room(linear, np) < -_GAMUT_MARGIN)
         if len(outside[0]):
             share = _largest_share_in_gamut(lightness[outside], a[outside], b[outside], np)
-            mapped = _linear_from_lab(lightness[outside], a[outside] * share, b[outside] * share, np)
-            for plane, its_mapped in zip(linear, mapped):
-                plane[outside] = its_mapped
+            inside = _linear_from_lab(lightness[outside], a[outside] * share, b[outside] * share, np)
+            for plane, its_inside in zip(linear, inside):
+                plane[outside] = its_inside
     elif not mapped:
         share = xp.where(_room(linear, xp) < -_GAMUT_MARGIN, _largest_share_in_gamut(lightness, a, b, xp), 1.0)
         linear = _linear_from_lab(lightness, a * share, b * share, xp)

@@ -156,7 +156,7 @@ _RANGES = {
     "learning_rate": (1e-9, 10), "beta1": (0, 0.9999), "plateau_factor": (1e-4, 1), "plateau_patience": (1, None),
     "plateau_threshold": (0, 1), "aged": (0, 1), "shift": (0, 15), "warp": (0, 1), "lightness_jitter": (0, 1),
     "frozen_blocks": (0, 16), "attention_heads": (0, 16), "bins": (2, 1024),
-    "render_size": (0, 4096), "vividness": (0, 1), "bins_weight": (0, None), "encoder_rate": (0, 10), "weight_decay": (0, 1),
+    "render_size": (0, 1024), "vividness": (0, 1), "bins_weight": (0, None), "encoder_rate": (0, 10), "weight_decay": (0, 1),
     "averaging": (0, 0.99999), "seed": (0, 4_000_000), "checkpoint_minutes": (0, None),
 }  # fmt: skip
 

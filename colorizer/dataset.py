@@ -147,7 +147,7 @@ _tensorflow_io = _import_tensorflow_io()
 class Pictures:
     """One part of a data set, whole and unaugmented.
 
-    split: what was found: "train", "validation", "test", or "all" of a folder.
+    split: what was found: "train", "validation", "test", of a folder also "all" or "held-out".
     read: (names=None) -> iterator of images.Example in a fixed order, or of those of these names; unreadable files are named in
     the log and left out.
     training: () -> iterator of uint8 sRGB [H, W, 3] for the median colour, or None where the data have no training part.
@@ -583,9 +583,9 @@ def _repeated(files, top, repeats):
     times = {}
     for entry in filter(None, repeats.split(",")):
         name, equals, number = entry.partition("=")
-        if not equals or not number.isdecimal():
-            raise ColorizerError(f"repeats={repeats}: write folder=number,folder=number")
-        times[name.strip()] = max(1, int(number))
+        if not equals or not number.isdecimal() or not int(number):
+            raise ColorizerError(f"repeats={repeats}: write folder=number,folder=number, from 1 on; leave_out leaves pictures out")
+        times[name.strip()] = int(number)
     unknown = times.keys() - {name for file in files for name in file.path.relative_to(top).parts[:-1]}
     if unknown:
         raise ColorizerError(f"repeats={repeats}: no training pictures in a folder named {', '.join(sorted(unknown))}")

@@ -20,6 +20,7 @@ BIN_SHARE = 0.4  # bins are spread as the colours' frequency to this power: fine
 TEMPERATURES = (0.15, 0.25, 0.4)
 BETAS = (0.0, 0.3, 0.6)
 GAINS = (0.5, 5.0)
+DISTANCE_SCALE = 10.0  # units of a*b* that cost as much as a nat of the bins' cross-entropy
 
 
 class DialColorizer(keras.Model):
@@ -68,7 +69,7 @@ class DialColorizer(keras.Model):
             of_ab, of_logits = (ops.average_pool(scaled_lab, stride, stride) for stride in self.strides)
             distance = losses.distance_cost(color.unscale(of_ab)[..., 1:], scaled_ab * color.AB_SCALE)
             cross_entropy = losses.bins_cost(color.unscale(of_logits)[..., 1:], logits, self.palette_ab)
-            loss = distance / 10 + self.bins_weight * cross_entropy
+            loss = distance / DISTANCE_SCALE + self.bins_weight * cross_entropy
             scaled_loss = loss / self.distribute_strategy.num_replicas_in_sync
         variables = [variable for _, share in self.shares() for variable in share]
         gradients = iter(tape.gradient(scaled_loss, variables))
@@ -92,6 +93,9 @@ class DialColorizer(keras.Model):
 
         Raises ValueError where the networks differ.
         """
+        own = {layer.name for layer in self.generator.layers}
+        if more := [layer.name for layer in trained.layers if layer.weights and layer.name not in own]:
+            raise ValueError(f"it has {', '.join(more)}")
         for layer in self.network.layers:
             layer.set_weights(trained.get_layer(layer.name).get_weights())
         palette = trained.get_layer("palette").get_weights()[0][0, 0] * color.AB_SCALE

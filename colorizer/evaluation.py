@@ -202,7 +202,7 @@ class Row:
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.sums[name] / self.sums[name, "count"]
 
-    def images(self, name):
+    def values(self, name):
         """Each picture's figure, in the order in which they came."""
         return np.concatenate(self.per_image[name])
 
@@ -368,7 +368,7 @@ class Judged:
         return {
             label: {
                 "n": int((labels == label).sum()),
-                "rows": {row.title: {name: float(np.mean(row.images(name)[labels == label])) for name in shown if name in row.per_image}
+                "rows": {row.title: {name: float(np.mean(row.values(name)[labels == label])) for name in shown if name in row.per_image}
                          for row in self.rows},
             }
             for label in found
@@ -391,7 +391,7 @@ class Judged:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["name", "class", *(f"{row.title}: {figure}" for row in self.rows for figure in figures)])
-        columns = [row.images(figure) for row in self.rows for figure in figures]
+        columns = [row.values(figure) for row in self.rows for figure in figures]
         for number, (name, label) in enumerate(zip(self.names, self.labels)):
             values = ("" if np.isnan(column[number]) else f"{column[number]:.6g}" for column in columns)
             writer.writerow([name, label or "", *values])
@@ -413,8 +413,8 @@ def _values(row, truth, names):
     used = (row.sums["ab"][0] > 0) | (truth.sums["ab"][0] > 0)
     values["ab_divergence"] = metrics.jensen_shannon(row.sums["ab"][:, used], truth.sums["ab"][:, used])
     if "features" in row.sums:
-        images = row.sums["squared_error", "count"]
-        gaussians = [_gaussian(its.sums["features"], its.sums["features squared"], images) for its in (truth, row)]
+        count = row.sums["squared_error", "count"]
+        gaussians = [_gaussian(its.sums["features"], its.sums["features squared"], count) for its in (truth, row)]
         values["frechet_classifier_distance"] = metrics.frechet_distance(*gaussians[0], *gaussians[1])
     if row.seen_features:
         seen = [np.concatenate(its.seen_features)[:KID_PICTURES] for its in (truth, row)]

@@ -40,7 +40,7 @@ def find(folder, unreadable=_left_out, recursive=True):
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+        folders[:] = [name for name in sorted(folders) if recursive and not name.startswith(".")]
         found += [pathlib.Path(parent, name) for name in files
                   if not name.startswith(".") and pathlib.Path(name).suffix.lower() in SUFFIXES]  # fmt: skip
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())

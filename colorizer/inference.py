@@ -59,8 +59,13 @@ class Traits:
         return {**dataclasses.asdict(self), "version": __version__, "license": terms, "notice": NOTICES.get(self.recipe, "")}
 
     def shape_for(self, height, width, render_size=None):
-        """(height, width) at which the network sees a picture; render_size: another short side than its own."""
+        """(height, width) at which the network sees a picture; render_size: another short side than its own.
+
+        Raises ValueError where the network takes no other.
+        """
         if self.static_size:
+            if render_size not in (None, self.static_size):
+                raise ValueError(f"render_size={render_size}: the model takes {self.static_size} pixels and nothing else")
             return self.static_size, self.static_size
         return rendering.render_shape(height, width, render_size or self.render_size, self.stride)
 
@@ -83,7 +88,7 @@ class Colorizer:
 
 
 def of_network(predict_scaled, traits):
-    """The Colorizer of a network with one answer: scaled lightness [B, H, W, 1] -> scaled Lab [B, H, W, 3]."""
+    """The Colorizer of a network: scaled lightness [B, H, W, 1] -> scaled Lab [B, H, W, 3], or with two answers [B, H, W, 5]."""
 
     def predict_lab(lightness, vividness):
         return rendering.vivid(color.unscale(np.asarray(predict_scaled(lightness / 50 - 1))), vividness, traits.gain)

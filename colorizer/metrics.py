@@ -193,7 +193,7 @@ def streaming_metrics():
 
 
 def median_ab(pictures, most_pixels=2**26):
-    """The median a* and the median b* of uint8 sRGB [..., 3] pictures: the best constant colour for the MAE. float32 [2].
+    """The median a* and the median b* of uint8 sRGB [..., 3] pictures: the best constant colour for the MAE. float32 [2]; None of none.
 
     Read from histograms of 0.001 units, over the first `most_pixels` pixels: memory does not grow with the data set.
     """
@@ -206,6 +206,8 @@ def median_ab(pictures, most_pixels=2**26):
             counts[channel] += np.bincount(np.clip(place, 0, bins), minlength=bins + 1)
         if counts[0].sum() >= most_pixels:
             break
+    if not counts.any():
+        return None
     middle = [np.searchsorted(np.cumsum(count), count.sum() / 2) for count in counts]
     return (np.array(middle) * (2 * edge / bins) - edge).astype("float32")
 

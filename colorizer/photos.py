@@ -3,7 +3,7 @@
 images.py reads what training and evaluation need, 8-bit sRGB; this reads and writes whole files. Lost is what formats have no place for:
 IPTC in PNG, WebP and GIF, transparency in JPEG, 16 bits in JPEG and WebP, what is finer than 8 bits or has a profile in JPEG 2000, colour
 of 16 bits in PPM, XMP beyond 64 KB in JPEG (a warning says so each time); comments of JPEG files, and tags of TIFF files that are neither
-EXIF nor XMP nor IPTC. A TIFF file's pages all get the first one's metadata.
+EXIF nor XMP nor IPTC. A TIFF file's pages all get the first one's metadata, but for EXIF, which the first alone keeps.
 """
 
 import contextlib

@@ -42,7 +42,7 @@ def choose(judged):
     for row in judged.rows:
         if row.vividness is None or row.lightness != "kept":
             continue
-        order = np.argsort(row.images("ciede2000"), kind="stable")
+        order = np.argsort(row.values("ciede2000"), kind="stable")
         middle = max(0, (len(order) - EXTREMES) // 2)
         for which, picked in (("Best", order[:EXTREMES]), ("Median", order[middle : middle + EXTREMES]), ("Worst", order[::-1][:EXTREMES])):
             names = [judged.names[number] for number in picked]
@@ -183,7 +183,7 @@ def _pictures(heading, explanation, names, judged, shown):
     if not names:
         return ""
     numbers = {name: number for number, name in enumerate(judged.names)}
-    differences = {row.title: row.images("ciede2000") for row in judged.rows}
+    differences = {row.title: row.values("ciede2000") for row in judged.rows}
     titles = list(shown[names[0]])
     heads = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
     lines = []

@@ -69,7 +69,7 @@ class Run:
     steps: int  # an epoch
     model: keras.Model
     generator: keras.Model  # the one that colours, in float32 whatever it is trained in: what is judged and saved
-    predict: typing.Callable  # scaled lightness -> scaled Lab of that one, on one device
+    predict: typing.Callable  # scaled lightness -> what that one answers, on one device
     progress: "Progress"
     interrupt: threading.Event
 
@@ -518,9 +518,13 @@ def causes_of_graph_errors():
         raise ColorizerError(
             "out of memory: a smaller --batch_size, --image_size or --precision=mixed_bfloat16 needs less (in another --workdir)"
         ) from error
-    except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError) as error:
-        which = re.search(r"[^\s;][^\n;]*; (No such file|Permission denied)", error.message)
-        raise ColorizerError(f"a file that was there at the start is gone: {which[0] if which else error.message}") from error
+    except tf.errors.OpError as error:
+        if "IteratorGetNext" not in error.message:  # not of reading
+            raise
+        # the last line before the nodes' names, or before the traceback of ours
+        said = re.split(r"\n\t \[\[|\nTraceback", error.message)[0].splitlines()[-1]
+        said = re.sub(r"\{\{.*?\}\}|ColorizerError:", "", said).strip()
+        raise ColorizerError(f"a picture that could be read at the start is gone or broken: {said}") from error
 
 
 # ---- the run folder ---------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import sys
 import pytest
 from conftest import TOP, run_program
 
-from colorizer import config, inference, networks
-from colorizer.commands import evaluate, train
+from colorizer import ColorizerError, config, inference, networks
+from colorizer.commands import evaluate, export, train
 
 
 def failing(*arguments, script="train.py", **kwargs):
@@ -51,6 +51,8 @@ def test_nothing_heavy_is_imported_before_it_is_needed(modules):
         (["--no_such_flag=1"], "no_such_flag"),
         (["--dataset=imagenet"], "sample|cifar10|places365|folder"),
         (["--epochs=many"], "--epochs=many"),
+        (["--workdir="], "--workdir=: give it a value"),
+        (["--nodry_run=true"], "nodry_run"),
         (["--epochs=0"], "epochs=0: must be at least 1"),
         (["--set=no_such_key=1"], "keys: dataset"),
         (["--set=model=unet", "--model=gan"], "contradicts"),
@@ -172,3 +174,11 @@ def test_a_run_is_judged_on_its_own_data(tmp_path):
     run = tmp_path / "runs/sample-unet"
     assert "a run" in failing(f"--model={run}", f"--output={run}", script="evaluate.py")
     assert inference.trained_on(run / "best.keras") == inference.trained_on(run)  # its bare file says it as well
+
+
+def test_export_takes_a_folder_for_data_that_have_one_alone(tmp_path):
+    export.FLAGS(["export.py", f"--data_dir={tmp_path}"])
+    with pytest.raises(ColorizerError, match="--dataset=sample has no folder"):
+        export._judged_on(config.resolve("paper", "sample", "gan", {}), 32)
+    run = config.resolve("paper", "folder", "gan", {"data_dir": "/", "image_size": 64})
+    assert export._judged_on(run, 64) == dataclasses.replace(run, data_dir=str(tmp_path))

@@ -514,7 +514,7 @@ def test_repeats_weigh_folders_and_name_what_is_not_there(folder_of):
     assert count("faces=3") - plain == 2 * (count("faces=2") - plain) > 0
     with pytest.raises(ColorizerError, match="no training picture matches fces"):
         dataset.load(config.resolve("photo", "folder", None, {**settings, "leave_out": "faces/1.*, fces/*"}))
-    for wrong in ("faces", "faces=x", "cats=2"):
+    for wrong in ("faces", "faces=x", "cats=2", "faces=0"):
         with pytest.raises(ColorizerError, match="repeats="):
             count(wrong)
 

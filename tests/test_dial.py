@@ -174,6 +174,10 @@ def test_a_new_model_goes_on_from_a_trained_ones_colours(model, labs, two_heads)
     assert np.exp(np.array(other.log_prior)).sum() == pytest.approx(1, abs=1e-3)
     with pytest.raises(ValueError):
         DialColorizer(two_heads(BINS + 1)).begin_with(model.generator, labs[:3])
+    trained = model.generator
+    larger = keras.Model(trained.input, keras.layers.Dense(5, name="attend")(trained.output))
+    with pytest.raises(ValueError, match="it has attend"):  # no layer of the trained one's is dropped in silence
+        other.begin_with(larger, labs[:3])
 
 
 def test_a_mirrored_answer_is_that_of_the_mirror_image_and_of_all_three_forms(labs, tmp_path, rng):

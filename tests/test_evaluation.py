@@ -154,7 +154,7 @@ def test_the_interval_is_that_of_the_mean():
     """On grey pictures MAE is known: 2/3 of the error. 1.96 standard errors either way."""
     examples = [images.Example(str(number), None, np.full((1, 1, 3), 128, "uint8")) for number in range(400)]
     judged = evaluation.evaluate([noise("net", 1, 20)], examples)
-    errors = judged.rows[1].images("mae_lab")
+    errors = judged.rows[1].values("mae_lab")
     low, high = judged.figures()[1]["ci95"]["mae_lab"]
     half = 1.96 * errors.std() / np.sqrt(len(errors))
     assert low == pytest.approx(errors.mean() - half, abs=0.2 * half) and high == pytest.approx(errors.mean() + half, abs=0.2 * half)
@@ -197,7 +197,7 @@ def test_per_image_figures_average_to_the_table(examples):
 
 def test_classes_are_means_over_their_pictures(examples):
     judged = evaluation.evaluate([SEPIA], examples)
-    classes, values = judged.classes(), judged.rows[1].images("ciede2000")
+    classes, values = judged.classes(), judged.rows[1].values("ciede2000")
     assert classes["even"]["n"] + classes["odd"]["n"] == len(examples)
     assert classes["odd"]["rows"]["sepia"]["ciede2000"] == pytest.approx(values[1::2].mean())
     assert evaluation.evaluate([GREY], [example._replace(label=None) for example in examples]).classes() == {}

@@ -390,6 +390,8 @@ def test_a_file_of_fixed_size_colours_photographs_too(network, reference, exampl
     wanted = inference.colorized_rgb(dataclasses.replace(reference, traits=static), [examples[0].rgb])[0]
     assert steps(inference.colorized_rgb(given, [examples[0].rgb])[0], wanted) <= 1
     Image.fromarray(examples[0].rgb).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="64 pixels and nothing else"):
+        inference.colorize(given, examples[0].rgb, render_size=32)
     result = run_program(str(tmp_path / "a.png"), f"--model={tmp_path / 'static.tflite'}", "--render_size=32", script="colorize.py")
     assert result.returncode == 1 and "64 pixels and nothing else" in result.stderr
     result = run_program(str(tmp_path / "a.png"), f"--model={tmp_path / 'static.tflite'}", script="colorize.py")

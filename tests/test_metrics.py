@@ -80,6 +80,7 @@ def test_median_is_that_of_all_pixels_whatever_the_pictures_sizes(rng):
     pictures = [rng.integers(0, 256, (*size, 3), dtype="uint8") for size in ((40, 40), (3, 500), (1, 1), (64, 64))]
     lab = rgb2lab(np.concatenate([rgb.reshape(-1, 3) for rgb in pictures]))
     np.testing.assert_allclose(metrics.median_ab(iter(pictures)), np.median(lab[:, 1:], axis=0), atol=2e-2)
+    assert metrics.median_ab(iter(())) is None
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_every_figure_of_report_json_is_on_the_page(written):
 
 def test_best_median_and_worst_are_those_by_ciede2000(written):
     _, judged, _ = written
-    values = dict(zip(judged.names, judged.rows[3].images("ciede2000")))
+    values = dict(zip(judged.names, judged.rows[3].values("ciede2000")))
     ranked = sorted(values, key=values.get)
     chosen = {heading: names for heading, _, names in report.choose(judged)}
     assert chosen["Best of <b>net</b>"] == ranked[:3]

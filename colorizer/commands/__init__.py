@@ -21,7 +21,13 @@ def run(main, manual, values, inputs=False):
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # names of files need not be text
     try:
-        rest = values(sys.argv)
+        try:
+            rest = values(sys.argv)
+        except ValueError as error:  # of --nolabel=true
+            raise flags.Error(str(error)) from error
+        given = [name for name in values if values[name].present]
+        if empty := [name for name in given if values[name].value == "" and values[name].default != ""]:  # an unset variable of the shell
+            raise ColorizerError(f"--{empty[0]}=: give it a value, or leave it out")
         if values.help:
             print(f"{manual.strip()}\n\nFlags:\n{values.get_help(prefix='  ')}")
             sys.exit(0)
@@ -45,7 +51,7 @@ def run(main, manual, values, inputs=False):
 
 @contextlib.contextmanager
 def without_native_notes():
-    """Around `import tensorflow`: its C++ libraries write notes to stderr before any log level reaches them.
+    """Around what imports TensorFlow or converts with it: C++ libraries write notes to stderr before, and past, any log level.
 
     Exceptions are Python's, and pass.
     """

@@ -27,8 +27,8 @@ flags.DEFINE_bool("help", False, "Print this and exit.", short_name="h", **_HERE
 flags.DEFINE_multi_string("model", [], "photo, cifar10: what ships. A run folder (its best.keras), a .keras or .tflite file, a SavedModel."
                           " Repeatable; none: only what scores without having learned.", **_HERE)  # fmt: skip
 flags.DEFINE_multi_string("name", [], "What the table calls the models, in their order. Unset: --model itself.", **_HERE)
-flags.DEFINE_enum("dataset", None, config.DATASETS, "What to judge on. Unset: what the first run folder was trained on;"
-                  " without a model sample.", **_HERE)  # fmt: skip
+flags.DEFINE_enum("dataset", None, config.DATASETS, "What to judge on. Unset: what the models were trained on; without a"
+                  " model sample.", **_HERE)  # fmt: skip
 flags.DEFINE_string("data_dir", None, "folder: the pictures. cifar10, places365: the TFDS folder. Unset: the run's, or"
                     " ~/tensorflow_datasets.", **_HERE)  # fmt: skip
 flags.DEFINE_enum("split", "test", ("test", "validation", "train"), "Which part. Of a folder without test: what was not trained on, if it"

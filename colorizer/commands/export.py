@@ -107,11 +107,10 @@ def _first(pictures, count):
 def _judged_on(trained_on, render_size):
     """The Config of the pictures to try the files on."""
     if trained_on and FLAGS.dataset in (None, trained_on.dataset):
-        return (
-            trained_on
-            if FLAGS.data_dir is None
-            else dataclasses.replace(trained_on, data_dir=os.path.abspath(os.path.expanduser(FLAGS.data_dir)))
-        )
+        if FLAGS.data_dir is None:
+            return trained_on
+        named = config.resolve("paper", trained_on.dataset, "gan", {"data_dir": FLAGS.data_dir})
+        return dataclasses.replace(trained_on, data_dir=named.data_dir)
     settings = {} if FLAGS.data_dir is None else {"data_dir": FLAGS.data_dir}
     if FLAGS.dataset in (None, "sample"):  # crops as large as the network sees pictures
         settings["image_size"] = max(16, render_size // 16 * 16)
