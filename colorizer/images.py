@@ -61,7 +61,8 @@ def probe(path):
 def read_rgb(path):
     """The picture, or its first frame, as uint8 [H, W, 3]; turned as its EXIF orientation says, alpha dropped.
 
-    Raises ColorizerError where it cannot be read.
+    Its numbers are taken for sRGB, whatever ICC profile it has, as TensorFlow's decoders do in training. Raises
+    ColorizerError where it cannot be read.
     """
     with readable(path), Image.open(path) as picture:
         ImageOps.exif_transpose(picture, in_place=True)
