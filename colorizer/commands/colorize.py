@@ -77,6 +77,16 @@ class Job(typing.NamedTuple):
     error: str | None = None
 
 
+class Begun(typing.NamedTuple):
+    """A Job whose file was read and coloured and is being written, or what it failed of; of one that was done before, neither."""
+
+    job: Job
+    size: tuple | None = None  # (height, width), pixels
+    seconds: float = 0.0  # until the writing
+    writing: concurrent.futures.Future | None = None
+    error: str | None = None
+
+
 def main():
     """Entry point of `colorize`."""
     commands.run(_colorize, __doc__, FLAGS, inputs=True)
@@ -148,9 +158,9 @@ def _in_turn(jobs, photos, coloured, label):
             while coming and len(batch) < FLAGS.batch_size and (coming[0][1] is None or coming[0][1].done()):
                 batch.append(coming.popleft())
             going += _begun(batch, coloured, write, pool)
-            while going and (_is_written(*going[0]) or len(going) > FLAGS.batch_size or not coming):
-                del in_flight[going[0][0]]
-                yield _ended(*going.popleft())
+            while going and (not going[0].writing or going[0].writing.done() or len(going) > FLAGS.batch_size or not coming):
+                del in_flight[going[0].job]
+                yield _ended(going.popleft())
                 if waiting and not coming:
                     break  # there is room to read again
 
@@ -200,20 +210,22 @@ def _timed(run):
 
 
 def _begun(batch, coloured, write, pool):
-    """(job, size, seconds, writing, error) of jobs whose files have been read, or were done: colours them and has them written."""
+    """The Begun of [(job, what reading it will give or None)]: colours what was read and has it written."""
     read = {job: reading.result() for job, reading in batch if reading and not reading.exception() and reading.result()}
     photographs = {job: photo for job, (photo, _) in read.items()}
     afters, network_seconds = _timed(lambda: _coloured_apart(photographs, coloured))
+    begun = []
     for job, reading in batch:
         if reading is None:
-            yield job, None, 0.0, None, job.error
+            begun.append(Begun(job, error=job.error))
         elif isinstance(error := reading.exception() or afters.get(job), Exception):
-            yield job, None, 0.0, None, _said(job, error)
+            begun.append(Begun(job, error=_said(job, error)))
         elif job not in read:
-            yield job, None, 0.0, None, None
+            begun.append(Begun(job))
         else:
             seconds = read[job][1] + network_seconds / len(photographs)
-            yield job, photographs[job].frames[0].shape[:2], seconds, pool.submit(write, job, afters[job]), None
+            begun.append(Begun(job, photographs[job].frames[0].shape[:2], seconds, pool.submit(write, job, afters[job])))
+    return begun
 
 
 def _coloured_apart(photographs, coloured):
@@ -226,12 +238,9 @@ def _coloured_apart(photographs, coloured):
         return {job: after for one in photographs.items() for job, after in _coloured_apart(dict([one]), coloured).items()}
 
 
-def _is_written(_job, _size, _seconds, writing, _error):
-    return writing is None or writing.done()
-
-
-def _ended(job, size, seconds, writing, error):
+def _ended(begun):
     """The record of a job, after its file has been written."""
+    job, size, seconds, writing, error = begun
     if writing is not None:
         try:
             _, writing_seconds = writing.result()
@@ -256,13 +265,19 @@ def _said(job, error):
 
 def _jobs(inputs):
     """The Jobs of the arguments, each input once, in order; what is not there, or would collide, with its error."""
-    from colorizer import photos
+    found, failed = _inputs(inputs)
+    return _planned(found, _earlier_outputs(found)) + failed
 
-    # a folder and a link to it are two in an output folder, where they have names of their own
-    place_of = os.path.abspath if FLAGS.output else os.path.realpath
-    found = {}  # a source's place -> (source, its path below the folder that was named)
-    failed = []
-    for argument in filter(None, inputs):
+
+def _place(path):
+    """What tells inputs apart. A folder and a link to it are two in an output folder, where they have names of their own."""
+    return os.path.abspath(path) if FLAGS.output else os.path.realpath(path)
+
+
+def _inputs(arguments):
+    """({place: (source, its path below the folder that was named)}, Jobs of what cannot be read) of the arguments."""
+    found, failed = {}, []
+    for argument in filter(None, arguments):
         before = len(failed)
         try:
             files = _found(argument, failed)
@@ -270,14 +285,20 @@ def _jobs(inputs):
             failed.append(Job(pathlib.Path(argument), None, f"{argument}: {error.strerror}"))
             continue
         for source, below in files or []:
-            found.setdefault(place_of(source), (source, below))
+            found.setdefault(_place(source), (source, below))
         if not files and len(failed) == before:
             nothing = "no pictures" + ("" if FLAGS.recursive else " (--recursive looks into its folders)")
             failed.append(Job(pathlib.Path(argument), None, f"{argument}: {'no such file' if files is None else nothing}"))
-    # what an earlier run has written among its inputs is no input
+    return found, failed
+
+
+def _earlier_outputs(found):
+    """The places of what an earlier run has written among its inputs: no input of this one."""
+    from colorizer import photos
+
     targets = collections.defaultdict(set)
     for source, below in found.values():
-        targets[place_of(_target(source, below))].add(source)
+        targets[_place(_target(source, below))].add(source)
     stems = {(source.parent, source.stem) for source, _ in found.values()}
 
     def is_output(place, source):
@@ -287,15 +308,20 @@ def _jobs(inputs):
         # without labels the name alone tells
         return bool(written and not FLAGS.label) or ((written or in_another_format) and photos.is_labelled(source))
 
-    outputs = {place for place, (source, _) in found.items() if is_output(place, source)}
+    return {place for place, (source, _) in found.items() if is_output(place, source)}
+
+
+def _planned(found, outputs):
+    """The Jobs of what was found and is no output, with an error where one would write over an input or over another one's output."""
+    from colorizer import photos
+
     inputs_at = collections.defaultdict(list)
     for place, (source, _) in found.items():
         # a name alone is not enough to write over
         if place not in outputs or (FLAGS.overwrite and not FLAGS.label and not photos.is_labelled(source)):
             inputs_at[_folded(source)].append(source)
-    found = {place: source_and_below for place, source_and_below in found.items() if place not in outputs}
     jobs, taken = [], {}
-    for source, below in found.values():
+    for source, below in (its for place, its in found.items() if place not in outputs):
         target, error = _target(source, below), None
         others = taken.setdefault(_folded(target), [])
         before = next((other.source for other in others if _is_one_file(target, other.target)), None)
@@ -305,7 +331,7 @@ def _jobs(inputs):
             error = f"{source}: {before} is written to {target} already: rename one, or colour it by itself to another --output"
         jobs.append(Job(source, target, error))
         others.append(jobs[-1])
-    return jobs + failed
+    return jobs
 
 
 def _folded(path):
