@@ -4,6 +4,7 @@ R is a regression. B is the mean colour of a distribution over bins of a*b* (Zha
 and moved away from the colours that are common everywhere (logit adjustment: Menon et al. 2021), both fitted after training.
 """
 
+import functools
 import itertools
 import math
 
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from colorizer import color, losses, metrics, networks
+from colorizer import color, inference, losses, metrics, networks
 
 HISTOGRAM_CELL = 2.0  # a*b* units, of the histogram that bins are made from
 BIN_SHARE = 0.4  # bins are spread as the colours' frequency to this power: finer where colours are common, but not by as much
@@ -112,11 +113,12 @@ class DialColorizer(keras.Model):
         now = [np.array(variable) for variable in self.network.trainable_variables]
         for optimizer, share in self.shares():
             optimizer.finalize_variable_values(share)  # the averages, where it keeps them
-        for layer in self.network.layers:
-            self.generator.get_layer(layer.name).set_weights(layer.get_weights())
+        averaged = networks.in_dtype(self.network)
         for variable, value in zip(self.network.trainable_variables, now):
             variable.assign(value)
-        self._settle(training_lightness)
+        settle(averaged, training_lightness)
+        for layer in averaged.layers:
+            self.generator.get_layer(layer.name).set_weights(layer.get_weights())
         temperature, beta, gain = self._fitted(labs)
         log_prior = np.array(self.log_prior)
         for name, weights in {
@@ -127,21 +129,11 @@ class DialColorizer(keras.Model):
             self.generator.get_layer(name).set_weights(weights)
         return {"temperature": temperature, "beta": beta, "gain": gain}
 
-    def _settle(self, lightness_batches):
-        """Gives the generator's batch norms the mean of their statistics over the batches."""
-        norms = [layer for layer in self.generator.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        momenta = [norm.momentum for norm in norms]
-        for number, scaled_lightness in enumerate(lightness_batches):
-            for norm in norms:
-                norm.momentum = number / (number + 1)
-            self.generator(scaled_lightness, training=True)
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
-
     def _fitted(self, labs):
         """(temperature, beta, gain) at which B is as colourful as the truth, and of those the nearest to it by CIEDE2000."""
-        heads = keras.Model(self.generator.input, self.generator.get_layer("sharpen").input)
-        logits = np.concatenate([np.array(heads(labs[i : i + 16, ..., :1] / 50 - 1, training=False)) for i in range(0, len(labs), 16)])
+        heads = inference.compiled(keras.Model(self.generator.input, self.generator.get_layer("sharpen").input))
+        scaled_lightness = color.scale(labs[..., :1]).astype("float32")
+        logits = np.concatenate([np.array(heads(scaled_lightness[i : i + 16])) for i in range(0, len(labs), 16)])
         reduced = np.asarray(ops.convert_to_numpy(ops.average_pool(labs, self.strides[1], self.strides[1])))
         rgb = color.rgb_from_lab(reduced)
         truth, wanted = color.lab_from_rgb(rgb), metrics.colorfulness(rgb).mean()
@@ -160,6 +152,21 @@ class DialColorizer(keras.Model):
                 low, high = (gain, high) if metrics.colorfulness(delivered(gain * ab)).mean() < wanted else (low, gain)
             found.append((color.ciede2000(truth, color.lab_from_rgb(delivered(gain * ab))).mean(), temperature, beta, gain))
         return min(found)[1:]
+
+
+def settle(network, lightness_batches):
+    """Gives a network's batch norms the mean of their statistics over the batches, if there are any, and no momentum."""
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for norm in norms:
+        norm.momentum = 0.0  # after each batch they have its statistics
+    run = tf.function(functools.partial(network, training=True), autograph=False, reduce_retracing=True)
+    statistics = []
+    for scaled_lightness in lightness_batches:
+        run(scaled_lightness)
+        statistics.append([np.array(value) for norm in norms for value in norm.non_trainable_variables])
+    means = (np.mean(values, axis=0) for values in zip(*statistics))
+    for variable, mean in zip((value for norm in norms for value in norm.non_trainable_variables), means):
+        variable.assign(mean)
 
 
 def palette_of(labs, bins):
