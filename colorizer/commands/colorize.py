@@ -198,9 +198,8 @@ def _is_done(job, photos, label):
         )
     for name, value in (label or {}).items():
         if its_label.get(name, str(value)) != str(value):
-            raise ColorizerError(
-                f"{job.source}: {job.target} was made with {name} {its_label[name]}, not {value}: --overwrite, or another --output"
-            )
+            its, wanted = its_label[name][:12], str(value)[:12]  # a checksum's beginning tells it apart
+            raise ColorizerError(f"{job.source}: {job.target} was made with {name} {its}, not {wanted}: --overwrite, or another --output")
     return True
 
 
