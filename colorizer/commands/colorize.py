@@ -372,9 +372,8 @@ def _found(argument, failed):
     if os.path.lexists(path):
         return [(path, pathlib.Path(path.name))]
     hits = sorted(glob.glob(os.fspath(path), recursive=True))
-    if "**" not in path.parts:  # as the shell would have it: a folder that matches is one that was named
-        return [file for hit in hits for file in _found(hit, failed)] if hits else None
-    return [(pathlib.Path(hit), pathlib.Path(os.path.basename(hit))) for hit in hits if not os.path.isdir(hit)] or None
+    # as the shell would have it: a folder that matches is one that was named
+    return [file for hit in hits for file in _found(hit, failed) or ()] if hits else None
 
 
 def _target(source, below):
