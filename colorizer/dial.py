@@ -1,7 +1,8 @@
 """A network with two answers, and everything that training it takes: R, the most accurate, and B, as colourful as nature.
 
-R is a regression. B is the mean colour of a distribution over bins of a*b* (Zhang, Isola, Efros 2016), sharpened by a temperature
-and moved away from the colours that are common everywhere (logit adjustment: Menon et al. 2021), both fitted after training.
+R is a regression, and a network that knows its training pictures by heart is too sure of others': it is multiplied by a gain. B is the
+mean colour of a distribution over bins of a*b* (Zhang, Isola, Efros 2016), sharpened by a temperature and moved away from the colours
+that are common everywhere (logit adjustment: Menon et al. 2021). All of these are fitted after training.
 """
 
 import functools
@@ -21,6 +22,7 @@ BIN_SHARE = 0.4  # bins are spread as the colours' frequency to this power: fine
 TEMPERATURES = (0.15, 0.25, 0.4)
 BETAS = (0.0, 0.3, 0.6)
 GAINS = (0.5, 5.0)
+REGRESSION_GAINS = np.linspace(0.5, 1.5, 51)
 DISTANCE_SCALE = 10.0  # units of a*b* that cost as much as a nat of the bins' cross-entropy
 
 
@@ -104,7 +106,7 @@ class DialColorizer(keras.Model):
         self.log_prior.assign(np.log(_shares(np.concatenate([lab[..., 1:].reshape(-1, 2) for lab in labs]), palette)))
 
     def refresh(self, labs, training_lightness=()):
-        """Puts the averaged weights into the generator, with temperature and prior fitted to validation pictures [N, H, W, 3].
+        """Puts the averaged weights into the generator, with R's gain and B's readout fitted to validation pictures [N, H, W, 3].
 
         training_lightness: batches of scaled lightness [B, H, W, 1], to take the batch norms' statistics from: those of the training are of
         other weights than the averages, and cost a tenth of a unit of MAE while the rate is high (as Izmailov et al. 2018 do). Best are
@@ -119,7 +121,9 @@ class DialColorizer(keras.Model):
         settle(averaged, training_lightness)
         for layer in averaged.layers:
             self.generator.get_layer(layer.name).set_weights(layer.get_weights())
-        temperature, beta, gain = self._fitted(labs)
+        regression_gain, temperature, beta, gain = self._fitted(labs)
+        ab_head = self.generator.get_layer("ab")
+        ab_head.set_weights([regression_gain * weight for weight in ab_head.get_weights()])
         log_prior = np.array(self.log_prior)
         for name, weights in {
             "sharpen": [np.full((1, 1, len(log_prior), 1), 1 / temperature), -beta * log_prior],
@@ -127,13 +131,17 @@ class DialColorizer(keras.Model):
             "gain": [np.full((1, 1, 2, 1), gain)],
         }.items():
             self.generator.get_layer(name).set_weights(weights)
-        return {"temperature": temperature, "beta": beta, "gain": gain}
+        return {"regression_gain": regression_gain, "temperature": temperature, "beta": beta, "gain": gain}
 
     def _fitted(self, labs):
-        """(temperature, beta, gain) at which B is as colourful as the truth, and of those the nearest to it by CIEDE2000."""
-        heads = inference.compiled(keras.Model(self.generator.input, self.generator.get_layer("sharpen").input))
+        """(R's gain of the lowest MAE; temperature, beta, gain at which B is as colourful as the truth, and of those the nearest to
+        it by CIEDE2000)."""
+        heads = inference.compiled(keras.Model(self.generator.input, [self.generator.output, self.generator.get_layer("sharpen").input]))
         scaled_lightness = color.scale(labs[..., :1]).astype("float32")
-        logits = np.concatenate([np.array(heads(scaled_lightness[i : i + 16])) for i in range(0, len(labs), 16)])
+        answers = [map(np.array, heads(scaled_lightness[i : i + 16])) for i in range(0, len(labs), 16)]
+        scaled_answers, logits = (np.concatenate(parts) for parts in zip(*answers))
+        regression, ab = color.AB_SCALE * scaled_answers[..., 1:3], labs[..., 1:].astype("float32")
+        regression_gain = min(REGRESSION_GAINS, key=lambda gain: np.abs(gain * regression - ab).mean())
         reduced = np.asarray(ops.convert_to_numpy(ops.average_pool(labs, self.strides[1], self.strides[1])))
         rgb = color.rgb_from_lab(reduced)
         truth, wanted = color.lab_from_rgb(rgb), metrics.colorfulness(rgb).mean()
@@ -151,7 +159,7 @@ class DialColorizer(keras.Model):
                 gain = math.sqrt(low * high)
                 low, high = (gain, high) if metrics.colorfulness(delivered(gain * ab)).mean() < wanted else (low, gain)
             found.append((color.ciede2000(truth, color.lab_from_rgb(delivered(gain * ab))).mean(), temperature, beta, gain))
-        return min(found)[1:]
+        return float(regression_gain), *min(found)[1:]
 
 
 def settle(network, lightness_batches):

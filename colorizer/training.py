@@ -402,7 +402,8 @@ def lab_batches(split, batch_size, most_pixels):
 
 
 def lightness_seen(config, data, pixels=STATISTICS_PIXELS):
-    """Batches of scaled lightness [B, H, W, 1] as the network sees them in training: always the same ones, of `pixels` at least."""
+    """Batches of scaled lightness [B, H, W, 1] as in training, but whole: always the same ones, of `pixels` at least."""
+    config = dataclasses.replace(config, cutout=0)
     steps = math.ceil(pixels / (config.batch_size * config.image_size**2))
     for scaled_lightness, _ in dataset.training_batches(config, data, 0, steps):
         yield scaled_lightness
@@ -653,7 +654,9 @@ def write_history(workdir, progress):
     if not progress.history:
         return
     text = io.StringIO()
-    writer = csv.DictWriter(text, progress.history[0].keys(), lineterminator="\n")
+    # an older version's epochs may have fewer columns
+    columns = dict.fromkeys(name for row in progress.history for name in row)
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(progress.history)
     images.write_text(workdir / "history.csv", text.getvalue())

@@ -71,6 +71,11 @@ def test_history_has_a_header_and_a_row_an_epoch(finished):
     assert {"l1", "mae_lab", "acc_2", "acc_5", "val_l1", "val_mae_lab", "val_acc_2", "val_acc_5", "learning_rate"} <= set(rows[0])
 
 
+def test_a_run_of_an_older_version_goes_on_with_the_columns_of_this_one(tmp_path):
+    training.write_history(tmp_path, training.Progress(history=[{"epoch": 1, "l1": 0.5}, {"epoch": 2, "l1": 0.4, "gain": 2.0}]))
+    assert (tmp_path / "history.csv").read_text() == "epoch,l1,gain\n1,0.5,\n2,0.4,2.0\n"
+
+
 def test_the_sample_grid_is_grey_truth_prediction(finished):
     grid = np.array(Image.open(finished[1] / "samples" / "epoch-0002.png"))
     grey, truth, predicted = np.split(grid, 3, axis=1)
