@@ -6,7 +6,7 @@
 
 Minutes from when the run's folder was begun (imports and reading the data come before) until the accuracy at 5 % on its validation
 pictures (of the network's own Lab) passes each bound, validation included. By the times of the files that were written, so a run that
-was gone on with, or copied without its times, says nothing.
+was gone on with, or copied without its times, says nothing. A CSV file that --output wrote stands for its runs.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import pathlib
 
 BOUNDS = (60, 62, 64, 65.5)
 # Okabe and Ito's palette, which the colour-blind can tell apart, and a mark for each
-LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "v"), ("#E69F00", "P"), ("#56B4E9", "X")]
+LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "v"), ("#E69F00", "P"), ("#56B4E9", "X"), ("#000000", "*")]
 
 
 def progress_of(run):
@@ -29,9 +29,16 @@ def progress_of(run):
     return [(seconds / 60, float(row["val_acc_5"])) for seconds, row in zip(times, rows)]
 
 
-def title_of(run):
-    config = json.loads((run / "config.json").read_text())["config"]
-    return f"{config['recipe']} {config['model']} {config['precision']}"
+def points_of(run):
+    """{title: [(minutes, validation's acc_5), ...]} of a run's folder, or of all runs of a CSV file."""
+    if run.suffix != ".csv":
+        config = json.loads((run / "config.json").read_text())["config"]
+        return {f"{config['recipe']} {config['model']} {config['precision']}: {run.name}": progress_of(run)}
+    found = {}
+    with open(run) as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["run"], []).append((float(row["minutes"]), float(row["val_acc_5"])))
+    return found
 
 
 def main():
@@ -41,7 +48,7 @@ def main():
         "--output", type=pathlib.Path, help="a PNG file for the plot, beside it a CSV file of its points; unset: the table alone"
     )
     arguments = parser.parse_args()
-    found = {f"{title_of(run)}: {run.name}": progress_of(run) for run in arguments.runs}
+    found = {title: points for run in arguments.runs for title, points in points_of(run).items()}
     print("| | " + " | ".join(f"{bound:g}" for bound in BOUNDS) + " | best |\n" + "|---" * (2 + len(BOUNDS)) + "|")
     for title, points in found.items():
         best, at = max((accuracy, minutes) for minutes, accuracy in points)
