@@ -1,5 +1,6 @@
 """Colouring: the picture's own size and lightness, whatever its size, depth and content; files as a person gives them."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -414,6 +415,25 @@ def test_an_output_that_was_made_another_way_is_not_taken_for_done(folder_of):
     assert "made with vividness 0.4, not 1.0" in made(weights="1", vividness=1.0, compare=False)["error"]
     assert "made with weights 1, not 2" in made(weights="2", vividness=0.4, compare=False)["error"]
     assert "made with compare False, not True" in made(weights="1", vividness=0.4, compare=True)["error"]
+
+
+@pytest.mark.parametrize("flag", ["--vividness=0.9", "--render_size=64", "--upsample=bicubic", "--quality=30", "--compare"])
+def test_every_flag_that_changes_an_output_keeps_it_from_being_taken_for_done(folder_of, capsys, flag):
+    album = folder_of({"a.jpg": (8, 8), "b.png": (8, 8)})
+
+    def said(*arguments):
+        program.FLAGS.unparse_flags()
+        inputs = program.FLAGS(["colorize", str(album), "--model=cifar10", *arguments])[1:]
+        with contextlib.suppress(SystemExit):
+            program._colorize(inputs)
+        return capsys.readouterr().out.splitlines()[-1]
+
+    assert said() == "2 coloured, 0 skipped, 0 failed"
+    assert said() == "0 coloured, 2 skipped, 0 failed"
+    of_png = flag == "--quality=30"  # which has none
+    assert said(flag) == f"0 coloured, {int(of_png)} skipped, {2 - int(of_png)} failed"
+    assert said(flag, "--overwrite") == "2 coloured, 0 skipped, 0 failed"
+    assert said(flag) == "0 coloured, 2 skipped, 0 failed"
 
 
 def test_links_that_lead_nowhere_fail_alone(folder_of, tmp_path):

@@ -57,7 +57,7 @@ flags.DEFINE_float("vividness", None, "0 (most accurate) to 1 (as colourful as n
 flags.DEFINE_enum("upsample", "guided", ("guided", "bicubic"), "How the colours come to the picture's size: along the edges of its"
                   " lightness, or blindly.", **_HERE)  # fmt: skip
 flags.DEFINE_bool("compare", False, "Before | after in one picture.", **_HERE)
-flags.DEFINE_bool("label", True, "Note in the output's XMP that its colours are a machine's, program, weights and vividness.", **_HERE)
+flags.DEFINE_bool("label", True, "Note in the output's XMP that its colours are a machine's, and how they were made.", **_HERE)
 flags.DEFINE_integer("max_pixels", 300_000_000, "Pictures of more pixels are refused.", lower_bound=1, **_HERE)
 flags.DEFINE_integer("batch_size", 8, "Photographs that the network sees at once. Larger: faster for many small ones, and more memory.",
                      lower_bound=1, upper_bound=256, **_HERE)  # fmt: skip
@@ -111,6 +111,8 @@ def _colorize(inputs):
     if label:
         label["vividness"] = colorizer.traits.vividness if FLAGS.vividness is None else FLAGS.vividness
         label["compare"] = FLAGS.compare
+        label["render_size"] = FLAGS.render_size or colorizer.traits.render_size
+        label["upsample"] = FLAGS.upsample
     with _status_of({job.source for job in jobs} | {job.target for job in jobs}) as status:
 
         def coloured(befores):
@@ -139,7 +141,7 @@ def _in_turn(jobs, photos, coloured, label):
         return None if _is_done(job, photos, label) else _timed(lambda: photos.read(job.source, FLAGS.max_pixels))
 
     def write(job, photo):
-        said = label and {**label, "source": photos.fingerprint(job.source)}
+        said = label and {**_with_quality(job, label), "source": photos.fingerprint(job.source)}
         return _timed(lambda: photos.write(job.target, photo, FLAGS.quality, said))
 
     waiting, coming, going = collections.deque(jobs), collections.deque(), collections.deque()
@@ -196,11 +198,17 @@ def _is_done(job, photos, label):
         raise ColorizerError(
             f"{job.source}: {job.target} was made of another picture, or of this one before it changed: --overwrite, or another --output"
         )
-    for name, value in (label or {}).items():
+    for name, value in _with_quality(job, label or {}).items():
         if its_label.get(name, str(value)) != str(value):
             its, wanted = its_label[name][:12], str(value)[:12]  # a checksum's beginning tells it apart
             raise ColorizerError(f"{job.source}: {job.target} was made with {name} {its}, not {wanted}: --overwrite, or another --output")
     return True
+
+
+def _with_quality(job, label):
+    """The label of an output, with the quality where its format has one."""
+    lossy = job.target.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif", ".webp")
+    return {**label, "quality": FLAGS.quality} if label and lossy else label
 
 
 def _timed(run):
