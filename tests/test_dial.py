@@ -60,6 +60,30 @@ def test_a_step_lowers_both_costs(model, labs):
     assert last["cross_entropy"][-1] < 0.9 * first["cross_entropy"][0]
 
 
+def test_a_step_goes_down_the_gradient_of_both_costs_as_written_out_by_hand(rng):
+    labs = color.lab_from_rgb(rng.integers(0, 256, (4, 16, 16, 3), dtype="uint8"))
+    network = networks.build_residual(BINS, widths=(8, 8, 8), blocks=(1, 1, 1))  # batch norms, heads at strides 1 and 2
+    model = DialColorizer(network)
+    model.set_palette(labs)
+    model.compile([(keras.optimizers.SGD(0.1), network.trainable_variables)], bins_weight=0.3)
+    twin = keras.models.clone_model(network)
+    twin.set_weights(network.get_weights())
+    scaled = color.scale(labs).astype("float32")
+    reduced_ab = labs.reshape(4, 8, 2, 8, 2, 3).mean(axis=(2, 4))[..., None, 1:]
+    nearest = np.linalg.norm(reduced_ab - np.array(model.palette_ab), axis=-1).argmin(axis=-1)
+    with tf.GradientTape() as tape:
+        ab, logits = twin(scaled[..., :1], training=True)
+        distance = tf.reduce_mean(tf.sqrt(tf.reduce_sum((110 * ab - labs[..., 1:].astype("float32")) ** 2, axis=-1) + 1))
+        cross_entropy = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(nearest, logits))
+        loss = distance / 10 + 0.3 * cross_entropy
+    for variable, gradient in zip(twin.trainable_variables, tape.gradient(loss, twin.trainable_variables)):
+        variable.assign_sub(0.1 * gradient)
+    logs = model.train_step((scaled[..., :1], scaled))
+    assert [float(logs[name]) for name in ("loss", "distance", "cross_entropy")] == pytest.approx([loss, distance, cross_entropy], rel=1e-4)
+    for found, wanted in zip(network.get_weights(), twin.get_weights()):  # the statistics of batch norms too
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
 def test_the_answer_has_the_averaged_weights(model, labs):
     kernel = model.network.get_layer("stem").kernel
     average = np.array(kernel)
@@ -163,6 +187,9 @@ def test_of_the_readouts_as_colourful_as_the_truth_the_nearest_to_it_is_taken(mo
             distances[temperature, beta] = skimage_color.deltaE_ciede2000(truth, color.lab_from_rgb(delivered(low))).mean()
     assert max(distances.values()) - min(distances.values()) > 0.5  # or nothing is chosen
     assert distances[fitted["temperature"], fitted["beta"]] < min(distances.values()) + 0.05
+    shares = np.exp(logits / fitted["temperature"] - fitted["beta"] * np.array(model.log_prior, "float64"))
+    ab = shares @ np.array(model.palette_ab) / shares.sum(axis=-1, keepdims=True)
+    assert metrics.colorfulness(delivered(fitted["gain"], ab)).mean() == pytest.approx(wanted, rel=0.02)
 
 
 def test_the_dial_is_a_straight_line_between_the_two_answers(rng):
@@ -186,9 +213,14 @@ def test_a_new_model_goes_on_from_a_trained_ones_colours(model, labs, two_heads)
     other = DialColorizer(two_heads(BINS))
     other.begin_with(model.generator, labs[:3])
     scaled = color.scale(labs[..., :1])
+    heads = keras.Model(model.generator.input, model.generator.get_layer("logits_out").output)
     enlarged = networks.enlarged(other.network(scaled)[0], other.strides[0], "")
     np.testing.assert_allclose(enlarged, np.array(model.generator(scaled))[..., 1:3], atol=1e-5)
-    assert np.exp(np.array(other.log_prior)).sum() == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(other.network(scaled)[1], heads(scaled), atol=1e-4)
+    np.testing.assert_allclose(other.palette_ab, model.palette_ab, atol=1e-4)
+    nearest = np.linalg.norm(labs[:3, ..., None, 1:] - np.array(model.palette_ab), axis=-1).argmin(axis=-1)
+    shares = np.bincount(nearest.ravel(), minlength=BINS) / nearest.size
+    np.testing.assert_allclose(np.exp(other.log_prior), shares, atol=1e-4)
     with pytest.raises(ValueError):
         DialColorizer(two_heads(BINS + 1)).begin_with(model.generator, labs[:3])
     trained = model.generator
