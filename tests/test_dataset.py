@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image, ImageOps
+from skimage import color as skimage_color
 
 from colorizer import ColorizerError, color, config, dataset, images, training
 
@@ -530,6 +531,20 @@ def test_shifts_mirror_the_edges_and_jitter_moves_the_input_alone(rng):
     assert not np.allclose(scaled_lightness, scaled_lab[..., :1], atol=0.02)
     order = [np.argsort(np.asarray(x)[0].ravel(), kind="stable") for x in (scaled_lightness, scaled_lab[..., :1])]
     assert (np.diff(np.asarray(scaled_lightness)[0].ravel()[order[1]]) > -1e-4).all()  # a gamma keeps the order
+
+
+def test_aged_pictures_are_what_is_seen_and_not_what_is_to_be_learnt():
+    """Of the recipe photo, all aged and none; the truth by scikit-image, of the same crops."""
+    settings = {"image_size": 32, "batch_size": 8}
+    aged, plain = (config.resolve("photo", "sample", None, settings | {"aged": share}) for share in (1.0, 0.0))
+    data = dataset.load(aged)
+    rgb = np.stack(list(data.train.shuffled(aged.seed, 0, 8, 0).as_numpy_iterator()))
+    truth = color.scale(skimage_color.rgb2lab(rgb))
+    for each in (aged, plain):
+        seen, learnt = (tensor.numpy() for tensor in next(iter(dataset.training_batches(each, data, 0, 1))))
+        np.testing.assert_allclose(learnt, truth, atol=5e-3)
+        changed = np.abs(seen - truth[..., :1]).mean(axis=(1, 2, 3))
+        assert (changed > 0.01).all() if each is aged else (changed < 1e-3).all()
 
 
 def test_cutout_hides_the_lightness_of_a_square_of_each_picture_and_nothing_else():

@@ -236,6 +236,20 @@ def test_the_classifiers_columns(examples):
     assert "semantic_accuracy" not in evaluation.evaluate([GREY], examples).figures()[1]
 
 
+def test_a_resample_has_the_figures_of_the_pictures_it_holds(examples):
+    """Every figure's bootstrap, against the table of the pictures as often as the resample has them."""
+    names = [example.name for example in examples]
+    judged = evaluation.evaluate([SEPIA], examples, classifier=Stub())
+    for number in (1, 2, 3):
+        held = [example for example, count in zip(examples, evaluation._weights(names)[number]) for _ in range(int(count))]
+        wanted = evaluation.evaluate([SEPIA], held, classifier=Stub())
+        for row, its in zip(judged.rows, wanted.rows):
+            resampled, plain = (evaluation._values(of, all.rows[0], names) for of, all in ((row, judged), (its, wanted)))
+            assert len(plain) >= 17
+            for key in plain:
+                assert resampled[key][number] == pytest.approx(plain[key][0], rel=1e-4, abs=1e-4), (row.title, key)
+
+
 def test_a_hair_beside_grey_is_no_other_colour():
     """Grey lies in the middle of a square of the histograms: the divergence does not ask on which side of it rounding fell."""
     grey = [images.Example(str(level), None, np.full((16, 16, 3), level, "uint8")) for level in range(20, 240, 40)]
@@ -247,6 +261,7 @@ def test_a_hair_beside_grey_is_no_other_colour():
 def test_few_pictures_have_no_interval_of_resamples_without_a_picture(examples):
     """Of one picture a third of the resamples hold none: they say nothing, rather than 0."""
     _, sepia_kept, _ = evaluation.evaluate([SEPIA], examples[:1]).figures()
+    assert {"mae_lab", "ciede2000"} <= sepia_kept["ci95"].keys()
     for key, interval in sepia_kept["ci95"].items():
         assert interval == pytest.approx([sepia_kept[key]] * 2, rel=1e-5, abs=1e-9), key
 

@@ -159,6 +159,17 @@ def test_pictures_of_any_size_get_colours_of_their_size(saved, rng, size):
     np.testing.assert_allclose(inference.colorized(colorizer, lightness[1:]), lab[1:], atol=1e-3)  # each on its own
 
 
+def test_pictures_that_the_network_does_not_see_together_keep_their_order(saved, rng, monkeypatch):
+    colorizer = inference.load(saved[1])
+    lightness = rng.uniform(0, 100, (5, 24, 24, 1)).astype("float32")
+    pictures = list(rng.integers(0, 256, (5, 24, 24, 3), dtype="uint8"))
+    alone = [inference.colorized(colorizer, each[None])[0] for each in lightness]
+    alone_rgb = [inference.colorized_rgb(colorizer, [each])[0] for each in pictures]
+    monkeypatch.setattr(inference, "RENDER_PIXELS", 2 * 16 * 16)  # two at once
+    np.testing.assert_allclose(inference.colorized(colorizer, lightness), alone, atol=1e-3)
+    np.testing.assert_allclose(inference.colorized_rgb(colorizer, pictures), alone_rgb, atol=1)
+
+
 def test_at_its_render_size_a_picture_is_not_resampled(saved, rng):
     colorizer = inference.load(saved[1])
     lightness = rng.uniform(0, 100, (1, 16, 32, 1)).astype("float32")

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from conftest import arrays_of, assert_same_run, module_of, newest
 from PIL import Image
+from skimage import color as skimage_color
 
-from colorizer import ColorizerError, color, config, dataset, inference, rendering, training
+from colorizer import ColorizerError, color, config, dataset, inference, losses, rendering, training
 
 
 def tiny(model="gan", **overrides):
@@ -198,6 +199,35 @@ def test_what_ships_is_the_runs_newest_weights_and_its_checksum(tmp_path, monkey
     np.testing.assert_allclose(whole(lightness, 0), trained(lightness, 0), atol=0.2)  # float16
     for vividness in (0, 1):
         np.testing.assert_allclose(small(lightness, vividness), whole(lightness, vividness), atol=0.2)
+
+
+def test_settings_reach_the_optimizers_and_the_costs():
+    chosen = dict(beta1=0.7, learning_rate=3e-4)
+    gan = training.build_model(tiny(**chosen, generator_cost="saturating", l1_weight=10.0, real_label=0.8))
+    assert (gan.adversarial_cost, gan.l1_weight, gan.real_label) == (losses.saturating_cost, 10.0, 0.8)
+    unet = training.build_model(tiny("unet", **chosen))
+    dial_settings = {**chosen, "weight_decay": 0.03, "averaging": 0.9, "bins_weight": 0.4}
+    dial = training.build_model(config.resolve("small", "cifar10", None, dial_settings), steps=100)
+    assert dial.bins_weight == 0.4
+    for optimizer in (*gan.optimizers, unet.optimizer, *dial.optimizers):
+        assert optimizer.beta_1 == 0.7
+    for optimizer in (*gan.optimizers, unet.optimizer):
+        assert float(optimizer.learning_rate) == pytest.approx(3e-4)
+    (optimizer,) = dial.optimizers
+    assert (optimizer.weight_decay, optimizer.use_ema, optimizer.ema_momentum) == (0.03, True, 0.9)
+    rates = [float(optimizer._learning_rate(step)) for step in (0, 1, 2, 51, 100)]  # warm-up over a fiftieth, half a cosine
+    assert rates == pytest.approx([0, 1.5e-4, 3e-4, 1.5e-4, 0], abs=1e-9)
+    assert training.traits_of(config.resolve("photo", "sample", None, {"render_size": 192})).render_size == 192
+    assert training.traits_of(config.resolve("photo", "sample", None, {"render_size": 0})).render_size == 128
+
+
+def test_the_figures_of_validation_are_those_of_what_is_saved(finished):
+    _, workdir, _ = finished
+    model, settings = inference.load(workdir / "last.keras"), tiny(finished[0])
+    rgb = np.stack(list(dataset.load(settings).validation.in_order().as_numpy_iterator()))
+    lab = skimage_color.rgb2lab(rgb)
+    row = list(csv.DictReader((workdir / "history.csv").read_text().splitlines()))[-1]
+    assert float(row["val_mae_lab"]) == pytest.approx(np.abs(model(lab[..., :1].astype("float32"), 0) - lab).mean(), rel=1e-3)
 
 
 def test_of_imagenets_features_the_first_blocks_stay_and_the_others_move_less(monkeypatch):
