@@ -314,6 +314,20 @@ def test_validation_takes_the_centre_and_training_moves_about(tmp_path):
     assert (means > 150).any(axis=0).all()
 
 
+def test_a_crop_has_its_share_of_the_short_side_and_is_reduced_without_aliasing():
+    """Of a picture whose channels are its own coordinates, and of a checkerboard."""
+    y, x = np.mgrid[:240, :250]
+    place = tf.constant(np.stack([x, y, 0 * x], axis=-1).astype("uint8"))
+    sides = []
+    for number in range(60):
+        crop = dataset._square(place, 48, tf.constant([0, number], tf.int64), 0.6).numpy().astype(float)
+        sides.append(np.ptp(crop[24, :, 0]) * 48 / 47 / 240)
+        assert np.ptp(crop[:, 24, 1]) * 48 / 47 / 240 == pytest.approx(sides[-1], abs=0.03)
+    assert 0.57 < min(sides) < 0.68 and 0.92 < max(sides) < 1.03
+    board = tf.constant(255 * ((x + y) % 2)[:240, :240, None].repeat(3, axis=2).astype("uint8"))
+    np.testing.assert_allclose(dataset._square(board, 48, None, 1.0), 127.5, atol=3)
+
+
 def as_pillow_reads(path):
     with Image.open(path) as picture:
         return np.array(picture.convert("RGB"))

@@ -9,6 +9,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data as photographs
 
 from colorizer import ColorizerError, color, config, inference, metrics, networks, rendering
@@ -168,6 +169,32 @@ def test_pictures_that_the_network_does_not_see_together_keep_their_order(saved,
     monkeypatch.setattr(inference, "RENDER_PIXELS", 2 * 16 * 16)  # two at once
     np.testing.assert_allclose(inference.colorized(colorizer, lightness), alone, atol=1e-3)
     np.testing.assert_allclose(inference.colorized_rgb(colorizer, pictures), alone_rgb, atol=1)
+
+
+@pytest.mark.parametrize(("render_size", "seen"), [(None, (16, 32)), (40, (40, 80))])
+def test_the_network_sees_a_picture_at_the_size_that_is_asked_for(rng, render_size, seen):
+    shapes = []
+
+    def spy(scaled):
+        shapes.append(scaled.shape)
+        return np.zeros((*scaled.shape[:-1], 3), "float32")
+
+    inference.colorized_rgb(inference.of_network(spy, TRAITS), [rng.integers(0, 256, (50, 100, 3), dtype="uint8")], render_size=render_size)
+    assert shapes == [(1, *seen, 1)]
+
+
+def test_unguided_colours_come_back_by_bicubic_interpolation(rng):
+    """As Pillow enlarges what the network answered, at the picture's own lightness."""
+    rgb = rng.integers(60, 200, (1, 64, 64, 3), dtype="uint8")
+    answer = rng.uniform(-25, 25, (1, 16, 16, 2)).astype("float32")
+
+    def network(scaled):
+        return color.scale(np.concatenate([np.full((1, 16, 16, 1), 50, "float32"), answer], axis=-1))
+
+    (found,) = inference.colorized_rgb(inference.of_network(network, TRAITS), list(rgb), 0, guided=False)
+    planes = [np.asarray(Image.fromarray(answer[0, ..., c], "F").resize((64, 64), Image.Resampling.BICUBIC)) for c in (0, 1)]
+    wanted = color.rgb_from_lab(np.stack([color.lab_from_rgb(rgb[0])[..., 0], *planes], axis=-1).astype("float32"))
+    np.testing.assert_allclose(found.astype(int), wanted, atol=2)
 
 
 def test_at_its_render_size_a_picture_is_not_resampled(saved, rng):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from colorizer import networks
 from colorizer.optimizers import ADAM_SHARE, Muon, orthogonal
 
 
@@ -30,6 +31,18 @@ def test_a_matrix_keeps_its_singular_vectors_and_loses_its_scale(rng, rows, colu
 def test_the_iteration_is_keras_own(rng, decades):
     matrix = tf.constant(matrix_of(rng, 96, 24, decades))
     np.testing.assert_allclose(orthogonal(matrix), keras.optimizers.Muon().zeropower_via_newtonschulz5(matrix, 5), atol=2e-3)
+
+
+@pytest.mark.parametrize("build, adams", [
+    (networks.build_residual, {"stem", "gate", "ab", "logits"}),
+    (networks.build_lite0, {"stem", "ab", "logits", "attend", *(f"block{number}_depthwise" for number in range(16))}),
+])  # fmt: skip
+def test_muon_moves_every_convolution_but_the_stem_the_gate_and_the_heads(build, adams):
+    variables = [variable for variable in build().trainable_variables if variable.path.endswith("kernel")]
+    optimizer = Muon(0.1)
+    optimizer.build(variables)
+    left = {variables[index].path.split("/")[0] for index in range(len(variables)) if index not in optimizer._matrices}
+    assert left == adams
 
 
 def stepped(optimizer, variable, gradients):

@@ -25,6 +25,7 @@ def test_own_lightness_is_put_back_untouched(rng):
         ((480, 640), 128, 64, (128, 192)),  # 170.7 to the nearest multiple of 64
         ((3, 5000), 32, 16, (32, 256)),  # squeezed to 8 : 1
         ((5000, 3), 32, 16, (256, 32)),
+        ((1000, 8000), 1024, 32, (352, 2912)),  # a megapixel: 362 x 2896
     ],
 )
 def test_what_the_network_sees_keeps_the_aspect_and_stays_small(picture, size, stride, seen):
