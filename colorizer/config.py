@@ -29,7 +29,6 @@ class Config:
     skip_grey: bool = True  # leave grey images out of training, as the authors' code does
     shift: int = 0  # cifar10: random shifts by up to that many pixels (He et al. 2016), the edges mirrored
     warp: float = 0.0  # cifar10: zoom by up to exp(warp), rotation by up to warp radians, a quarter as much stretch (Simard et al. 2003)
-    cutout: int = 0  # cifar10: side of a square, anywhere in the picture, whose lightness training hides (DeVries and Taylor 2017)
     lightness_jitter: float = 0.0  # deviation of log gamma, of the lightness seen in training (Howard 2013)
     flip: bool = True  # random horizontal flips, as the authors' code does
     smallest_crop: float = 0.5  # folder, sample: a training crop's side, at least this share of the short side
@@ -135,7 +134,7 @@ _ONLY_FOR = {
     **dict.fromkeys(("pretrained", "attention_heads"), ("lite0",)),
     **dict.fromkeys(("frozen_blocks", "encoder_rate"), ("lite0 with pretrained=true",)),
     **dict.fromkeys(("plateau_factor", "plateau_patience", "plateau_threshold"), ("schedule=plateau",)),
-    **dict.fromkeys(("shift", "warp", "cutout", "validation_examples"), ("cifar10",)), "skip_grey": ("cifar10", "places365", "folder"),
+    **dict.fromkeys(("shift", "warp", "validation_examples"), ("cifar10",)), "skip_grey": ("cifar10", "places365", "folder"),
     **dict.fromkeys(("repeats", "leave_out"), ("folder",)), "smallest_crop": ("folder", "sample"),
 }  # fmt: skip
 
@@ -155,7 +154,7 @@ _RANGES = {
     "smallest_crop": (0.01, 1), "width": (1, 1024), "dropout": (0, 0.99), "dropout_units": (0, 16), "l1_weight": (0, None),
     "real_label": (0.5, 1), "epochs": (1, None), "batch_size": (1, None), "steps_per_epoch": (0, None),
     "learning_rate": (1e-9, 10), "beta1": (0, 0.9999), "plateau_factor": (1e-4, 1), "plateau_patience": (1, None),
-    "plateau_threshold": (0, 1), "aged": (0, 1), "shift": (0, 15), "warp": (0, 1), "cutout": (0, 32), "lightness_jitter": (0, 1),
+    "plateau_threshold": (0, 1), "aged": (0, 1), "shift": (0, 15), "warp": (0, 1), "lightness_jitter": (0, 1),
     "frozen_blocks": (0, 16), "attention_heads": (0, 16), "bins": (2, 1024),
     "render_size": (0, 1024), "vividness": (0, 1), "bins_weight": (0, None), "encoder_rate": (0, 10), "weight_decay": (0, 1),
     "averaging": (0, 0.99999), "seed": (0, 4_000_000), "checkpoint_minutes": (0, None),

@@ -88,7 +88,7 @@ def steps_per_epoch(config, data):
 def training_batches(config, data, epoch, steps, skip=0):
     """Batches `skip`, ... `steps` - 1 of an epoch, shuffled and augmented."""
     examples = data.train.shuffled(config.seed, epoch, steps * config.batch_size, skip * config.batch_size)
-    if not (config.aged or config.lightness_jitter or config.warp or config.cutout):
+    if not (config.aged or config.lightness_jitter or config.warp):
         return _lab_batches(examples, config.batch_size).prefetch(tf.data.AUTOTUNE)
 
     def augmented_pair(step, rgb):
@@ -99,8 +99,6 @@ def training_batches(config, data, epoch, steps, skip=0):
         if config.lightness_jitter:
             gamma = tf.exp(config.lightness_jitter * tf.random.stateless_normal([tf.shape(rgb)[0], 1, 1, 1], key))
             lightness = 100 * tf.pow(tf.clip_by_value(lightness / 100, 1e-6, 1), gamma)
-        if config.cutout:
-            lightness = _with_hidden_squares(lightness, key, config.cutout)
         return color.scale(lightness), _scaled_pair(rgb)[1]
 
     batches = examples.batch(config.batch_size).enumerate(skip)
@@ -345,17 +343,6 @@ def _warped(rgb, key, most):
     transforms = tf.stack([a, b, x - a * x - b * y, c, d, y - c * x - d * y, zero, zero], axis=1)
     warped = keras.ops.image.affine_transform(tf.cast(rgb, tf.float32), transforms, fill_mode="reflect", data_format="channels_last")
     return tf.cast(tf.round(warped), tf.uint8)
-
-
-def _with_hidden_squares(lightness, key, side):
-    """Lightness [B, H, W, 1] in which a square of each picture is 50, the middle. Its centre is anywhere: some of it may be outside."""
-    count, height, width = tf.unstack(tf.shape(lightness)[:3])
-    centres = tf.random.stateless_uniform([2, count, 1], tf.random.experimental.stateless_fold_in(key, 14))  # 0 to 13 are taken
-    rows, columns = (
-        tf.abs(tf.range(length, dtype=tf.float32) + 0.5 - tf.cast(length, tf.float32) * centre) < side / 2
-        for length, centre in zip((height, width), tf.unstack(centres))
-    )
-    return tf.where((rows[:, :, None] & columns[:, None, :])[..., None], 50.0, lightness)
 
 
 def _uniform(key, number):

@@ -402,8 +402,7 @@ def lab_batches(split, batch_size, most_pixels):
 
 
 def lightness_seen(config, data, pixels=STATISTICS_PIXELS):
-    """Batches of scaled lightness [B, H, W, 1] as in training, but whole: always the same ones, of `pixels` at least."""
-    config = dataclasses.replace(config, cutout=0)
+    """Batches of scaled lightness [B, H, W, 1] as the network sees them in training: always the same ones, of `pixels` at least."""
     steps = math.ceil(pixels / (config.batch_size * config.image_size**2))
     for scaled_lightness, _ in dataset.training_batches(config, data, 0, steps):
         yield scaled_lightness

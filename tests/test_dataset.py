@@ -561,27 +561,6 @@ def test_aged_pictures_are_what_is_seen_and_not_what_is_to_be_learnt():
         assert (changed > 0.01).all() if each is aged else (changed < 1e-3).all()
 
 
-def test_cutout_hides_the_lightness_of_a_square_of_each_picture_and_nothing_else():
-    photographs = dataset.load(config.resolve("photo", "sample", None, {"image_size": 32, "batch_size": 64}))
-    settings = {"lightness_jitter": 0.0, "warp": 0.0, "batch_size": 64}
-    plain, cut = (config.resolve("small", "cifar10", None, settings | {"cutout": side}) for side in (0, 10))
-    (whole, lab), (hidden, lab_of_hidden) = (
-        [tensor.numpy() for tensor in next(iter(dataset.training_batches(each, photographs, 0, 1)))] for each in (plain, cut)
-    )
-    np.testing.assert_allclose(lab_of_hidden, lab, atol=1e-4)
-    changed = np.abs(hidden - whole)[..., 0] > 1e-4
-    assert (hidden[..., 0][changed] == 0).all()  # L* 50
-    sides = []
-    for picture in changed:
-        rows, columns = (np.flatnonzero(picture.any(axis=axis)) for axis in (1, 0))
-        sides += [np.ptp(rows) + 1, np.ptp(columns) + 1]
-        assert picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean() > 0.9  # a few pixels were L* 50 before
-    assert max(sides) == 10 and min(sides) < 8 and np.mean(np.equal(sides, 10)) > 0.5  # some reach over an edge
-    assert changed.any(axis=0).mean() > 0.99  # anywhere
-    seen, _ = next(zip(training.lightness_seen(cut, photographs), range(1)))
-    np.testing.assert_allclose(seen, whole, atol=1e-4)  # what colours is shown none
-
-
 def test_a_warp_is_an_affine_map_about_the_centre_within_its_bounds():
     """Of a picture whose channels are its own coordinates, so that the result says where each pixel came from."""
     side, most = 65, 0.2
