@@ -6,8 +6,8 @@
 
 Each training is one of few steps (700 of small, 500 of photo), with the learning rate let down to its end. A run that --output has
 already is not done again, and refused if it was of other settings. A difference is told from chance from twice the spread of the seeds
-on: the largest distance between two seeds of one row, over all rows. What regularizes (warp, decay) shows its worth in
-long trainings alone: the short ones do without, but for the rows of few pictures.
+on: the largest distance between two seeds of one row, over all rows. What regularizes (warp, decay) shows its worth in long trainings
+alone: the short ones do without, but for the rows of few pictures.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python release/publish.py --run=runs/folder-lite0/last.keras --name=photo --vividness=0.4
 
-From a .keras file of the run, or its best.keras. R's gain and B's temperature, prior and gain are fitted anew, on the run's validation pictures at the
-render size, with the statistics of batch norms from pictures as in training.
+From a .keras file of the run, or its best.keras. R's gain and B's temperature, prior and gain are fitted anew, on the run's validation
+pictures at the render size, with the statistics of batch norms from pictures as in training.
 """
 
 import dataclasses
