@@ -159,7 +159,7 @@ class DialColorizer(keras.Model):
                 gain = math.sqrt(low * high)
                 low, high = (gain, high) if metrics.colorfulness(delivered(gain * ab)).mean() < wanted else (low, gain)
             found.append((color.ciede2000(truth, color.lab_from_rgb(delivered(gain * ab))).mean(), temperature, beta, gain))
-        return float(regression_gain), *min(found)[1:]
+        return round(float(regression_gain), 2), *min(found)[1:]
 
 
 def settle(network, lightness_batches):
