@@ -381,6 +381,11 @@ def side_by_side(before, after):
 # ---- writing ----------------------------------------------------------------------------------------------------------
 
 
+def has_quality(path):
+    """Whether the suffix of `path` is of a format that is written at a quality."""
+    return path.suffix.lower() in (*_WRITTEN["jpeg"], *_WRITTEN["webp"])
+
+
 def write(path, photo, quality=95, label=None):
     """Writes a photo with what else its file carried, whole or not at all.
 

@@ -139,7 +139,7 @@ def test_the_answer_is_the_input_and_the_regression_and_the_mean_of_the_bins(mod
 
 
 @pytest.mark.parametrize("gain", [0.7, 1.0, 1.3])
-def test_the_regression_is_multiplied_by_what_brings_it_nearest_to_pictures_it_did_not_learn(model, labs, gain, rng):
+def test_the_regression_is_multiplied_by_what_brings_it_nearest_to_pictures_it_did_not_learn(model, labs, gain):
     """Of the truth a third is far off, which a mean error minds less than a mean square."""
     model.fit(batches(labs, 60), verbose=0, shuffle=False)
     model.refresh(labs, [])

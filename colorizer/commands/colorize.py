@@ -141,7 +141,7 @@ def _in_turn(jobs, photos, coloured, label):
         return None if _is_done(job, photos, label) else _timed(lambda: photos.read(job.source, FLAGS.max_pixels))
 
     def write(job, photo):
-        said = label and {**_with_quality(job, label), "source": photos.fingerprint(job.source)}
+        said = label and {**_with_quality(job, photos, label), "source": photos.fingerprint(job.source)}
         return _timed(lambda: photos.write(job.target, photo, FLAGS.quality, said))
 
     waiting, coming, going = collections.deque(jobs), collections.deque(), collections.deque()
@@ -198,17 +198,16 @@ def _is_done(job, photos, label):
         raise ColorizerError(
             f"{job.source}: {job.target} was made of another picture, or of this one before it changed: --overwrite, or another --output"
         )
-    for name, value in _with_quality(job, label or {}).items():
+    for name, value in _with_quality(job, photos, label or {}).items():
         if its_label.get(name, str(value)) != str(value):
             its, wanted = its_label[name][:12], str(value)[:12]  # a checksum's beginning tells it apart
             raise ColorizerError(f"{job.source}: {job.target} was made with {name} {its}, not {wanted}: --overwrite, or another --output")
     return True
 
 
-def _with_quality(job, label):
+def _with_quality(job, photos, label):
     """The label of an output, with the quality where its format has one."""
-    lossy = job.target.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif", ".webp")
-    return {**label, "quality": FLAGS.quality} if label and lossy else label
+    return {**label, "quality": FLAGS.quality} if label and photos.has_quality(job.target) else label
 
 
 def _timed(run):
